@@ -1,0 +1,7 @@
+"""`python -m dirconv` is `dirconv`."""
+
+import sys
+
+from dirconv.cli import main
+
+sys.exit(main())

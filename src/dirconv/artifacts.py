@@ -1,0 +1,160 @@
+"""Artifacts: tables (Parquet), tensors (safetensors), records (JSON): written atomically, checksummed, never pickled.
+
+A folder of artifacts holds a ``manifest.json`` that names each file's SHA-256 and how it came about. It is
+written last, so a folder with a manifest is whole. A single record (JSON) carries its own checksum.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dirconv.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+MANIFEST = "manifest.json"
+CHECKSUM = "checksum"  # key under which a record carries the SHA-256 of the rest of itself
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON value in canonical form (sorted keys, no white space)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, moved onto it only if the block succeeds."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror}); make the folder writable or choose another"
+        ) from error
+    os.close(handle)
+    os.chmod(name, 0o644)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); free some space or choose another") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def finite(value: Any) -> Any:
+    """`value` with every float that JSON cannot hold (NaN, infinities) replaced by None, recursively."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if hasattr(value, "item"):  # NumPy scalars
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record with its own checksum; floats that JSON cannot hold become null."""
+    content = finite({key: value for key, value in record.items() if key != CHECKSUM})
+    text = json.dumps({**content, CHECKSUM: digest(content)}, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a record and verify its checksum; the checksum is not part of what is returned."""
+    try:
+        record = json.loads(Path(path).read_text())
+        claimed = record.pop(CHECKSUM)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not found; run the rule that writes it first") from error
+    except (ValueError, KeyError, AttributeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a record of this project (damaged?); delete it and run again") from error
+    if digest(record) != claimed:
+        raise UserError(f"{path}: content does not match its checksum; delete it and run again")
+    return record
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as Parquet (zstd)."""
+    with atomic(path) as temporary:
+        table.to_parquet(temporary, index=False, compression="zstd")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet table."""
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not found; run the rule that writes it first") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable Parquet table (damaged?); delete it and run again") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write NumPy arrays as safetensors."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    with atomic(path) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary)
+        os.chmod(temporary, 0o644)  # safetensors writes a fresh file, readable by its owner only
+
+
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Read NumPy arrays from safetensors."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not found; run the rule that writes it first") from error
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a readable safetensors file (damaged?); delete it and run again") from error
+
+
+def write_manifest(folder: Path, files: list[str], record: Mapping[str, Any]) -> None:
+    """Close a folder of artifacts: the checksums of its files, and `record`, which says how they came about."""
+    write_json(Path(folder) / MANIFEST, {"files": {name: sha256(Path(folder) / name) for name in files}, **record})
+
+
+def read_manifest(folder: Path, verify: bool = True) -> dict[str, Any]:
+    """Read a folder's manifest and, with `verify`, check each of its files against its checksum."""
+    manifest = read_json(Path(folder) / MANIFEST)
+    if verify:
+        for name, claimed in manifest["files"].items():
+            path = Path(folder) / name
+            if not path.exists():
+                raise UserError(f"{path}: named in {MANIFEST} but missing; delete {folder} and run again")
+            if sha256(path) != claimed:
+                raise UserError(f"{path}: does not match its checksum; delete {folder} and run again")
+    return manifest

@@ -1,0 +1,155 @@
+"""The command line: one subcommand a stage. Bad input: one line on standard error, exit code 2, no traceback."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import dirconv
+from dirconv.errors import UserError
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> None:
+        self.exit(2, f"dirconv: error: {message}; see `{self.prog} --help`\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="dirconv", description=dirconv.__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=dirconv.__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="STAGE", parser_class=_Parser)
+
+    def stage(name: str, text: str, *paths: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        for path in paths:
+            command.add_argument(f"--{path}", type=Path, required=True, metavar="PATH")
+        return command
+
+    def job(name: str, text: str, *paths: str) -> argparse.ArgumentParser:
+        command = stage(name, text, *paths)
+        command.add_argument("--spec", required=True, help="JSON, or a file of it; see `dirconv resolve`")
+        return command
+
+    resolve = stage("resolve", "print a job's specification as JSON", "study")
+    resolve.add_argument("--job", required=True, choices=("data", "homogeneity", "train", "flow"))
+    resolve.add_argument("--name", required=True, help="of the run (of the data set for --job data)")
+    resolve.add_argument("--seed", type=int, default=None)
+
+    data = job("data", "write a study's split of a source of images", "out")
+    data.add_argument("--where", default="data", help="what messages call the configuration")
+    job("homogeneity", "check a network's declared degree", "out")
+    job("train", "SGD until the risk is below ℓ(0)", "split", "check", "out", "checkpoints", "log")
+    job("flow", "follow the flow from there", "split", "start", "out", "checkpoints", "log")
+    job("measure", "tables from a trajectory", "split", "start", "trajectory", "out")
+
+    claim = stage("claim", "judge a claim", "registry", "measures", "out")
+    claim.add_argument("--claim", required=True)
+    claim.add_argument("members", nargs="+", help="folders below --measures, e.g. alexnet/seed0")
+    figure = stage("figure", "draw a figure (PNG, PDF, CSV)", "measures", "out")
+    figure.add_argument("--figure", required=True)
+    figure.add_argument("members", nargs="+")
+
+    audit = commands.add_parser("audit", help="write a study's audit, or check one")
+    chosen = audit.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--study", type=Path, metavar="CONFIG", help="study file whose audit is to be written")
+    chosen.add_argument("--check", type=Path, metavar="AUDIT", help="audit.json to verify and recompute")
+    audit.add_argument("--set", default="{}", metavar="JSON", help="top-level keys that replace the study file's")
+    check = stage("check", "exit 1 if a verdict that must hold does not", "audit")
+    check.add_argument("--out", type=Path, metavar="PATH", help="written if all hold")
+    stage("schema", "write the JSON schema of study files", "out")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Each stage is imported only when it is asked for: a figure must not wait for torch."""
+    command = options.command
+    if command == "resolve":
+        from dirconv.stages import resolve
+
+        print(json.dumps(resolve.job(resolve.load(options.study), options.job, options.name, options.seed), indent=2))
+    elif command == "data":
+        from dirconv.stages import _specification, data
+
+        data.run(_specification.read(options.spec), options.out, options.where)
+    elif command == "homogeneity":
+        from dirconv.stages import _specification, homogeneity
+
+        homogeneity.run(_specification.read(options.spec), options.out)
+    elif command == "train":
+        from dirconv.stages import _specification, train
+
+        spec = _specification.read(options.spec)
+        train.run(spec, options.split, options.check, options.out, options.checkpoints, options.log)
+    elif command == "flow":
+        from dirconv.stages import _specification, flow
+
+        spec = _specification.read(options.spec)
+        flow.run(spec, options.split, options.start, options.out, options.checkpoints, options.log)
+    elif command == "measure":
+        from dirconv.stages import _specification, measure
+
+        spec = _specification.read(options.spec)
+        measure.run(spec, options.split, options.start, options.trajectory, options.out)
+    elif command == "claim":
+        from dirconv.stages import claim
+
+        claim.run(options.claim, options.registry, options.measures, options.members, options.out)
+    elif command == "figure":
+        from dirconv.stages import figure
+
+        figure.run(options.figure, options.measures, options.members, options.out)
+    elif command == "audit":
+        return _audit(options)
+    elif command == "check":
+        return _check(options)
+    elif command == "schema":
+        from dirconv.stages import schema
+
+        schema.run(options.out)
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from dirconv.stages import audit
+
+    if options.check is None:
+        audit.run(options.study, options.set)
+        return 0
+    differences = audit.check(options.check)
+    for line in differences:
+        print(line)
+    if not differences:
+        print(f"{options.check}: every checksum and every verdict as audited")
+    return 1 if differences else 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from dirconv.stages import audit
+
+    failed = audit.expectations(options.audit)
+    for line in failed:
+        print(line, file=sys.stderr)
+    if failed:
+        return 1
+    if options.out:
+        from dirconv import artifacts
+
+        artifacts.write_json(options.out, {"audit": str(options.audit), "failed": []})
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one stage; the exit code."""
+    try:
+        return _run(_parser().parse_args(arguments))
+    except UserError as error:
+        print(f"dirconv: error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `dirconv … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

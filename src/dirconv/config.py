@@ -1,0 +1,58 @@
+"""The typed configuration of a study. Unknown keys are refused; `dirconv.stages.resolve` validates what they name."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+from dirconv.options import Stop, Train, require_positive
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """One network on one data set, followed from several seeds.
+
+    A run without `train` is only checked for homogeneity; `flow` names a method and its options.
+    """
+
+    data: str
+    model: dict[str, Any]
+    loss: Literal["exponential", "logistic", "cross_entropy"] = "logistic"
+    seeds: list[int] = dataclasses.field(default_factory=lambda: [0])
+    declared_degree: int | None = None  # overrides the degree that the model states; the check holds it to that
+    train: Train | None = None
+    flow: dict[str, Any] | None = None
+    stop: Stop = dataclasses.field(default_factory=Stop)
+    snapshots_per_decade: int = 8  # of ln(1/ℒ)
+    chunk: int = 500  # images per forward pass; with batch statistics, the batch they are taken over
+    keep: int = 2000  # images whose activations may be kept for the backward pass; beyond, they are recomputed
+    precision: Literal["float32", "float64"] = "float32"  # of the network; weights and sums are always float64
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        require_positive(self, "snapshots_per_decade", "chunk")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError(f"seeds: must be distinct integers from 0, at least one, got {self.seeds}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study file. It stands alone: nothing is merged into it."""
+
+    study: str
+    data: dict[str, dict[str, Any]]
+    runs: dict[str, Run]
+    title: str = ""
+    registry: str = "config/claims.yaml"  # the claims, with the thresholds fixed before the runs
+    results: str = "results"
+    figures_folder: str = "figures"
+    claims: list[str] | None = None  # those judged; by default all whose runs the study has
+    threads: int = 1  # of each job; results depend on it in the last digits, so it is part of every specification
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    images: str | None = None  # path for every `folder` source that names none: --config images=PATH
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        require_positive(self, "threads")

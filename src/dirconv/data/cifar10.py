@@ -1,0 +1,78 @@
+"""CIFAR-10 (Krizhevsky, 2009) as torchvision downloads, verifies and unpacks it: 60,000 color images of 32×32."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import tarfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from dirconv import artifacts
+from dirconv.data import Pool, Selection, Source
+from dirconv.errors import UserError
+
+if TYPE_CHECKING:
+    from torchvision.datasets import CIFAR10
+
+LEVELS = 255
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec(Selection):
+    """Options of the source; classes are airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck."""
+
+    source: Literal["cifar10"] = "cifar10"
+    root: str = ".cache/cifar10"  # folder that holds, or gets, the archive and what it unpacks to
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+
+def load(spec: Spec, where: str) -> Source:
+    """The official training and test images (n, 3, 32, 32); index counts them as the batches do.
+
+    UserError where they are not in `root` and cannot be downloaded, or are not what was published.
+    """
+    from torchvision.datasets import CIFAR10
+
+    root = Path(spec.root)
+    try:
+        train, test = (CIFAR10(root, train=part, download=True) for part in (True, False))
+    except RuntimeError as error:  # torchvision's for a checksum that does not match
+        raise UserError(
+            f"{root / CIFAR10.filename}: not the published CIFAR-10 ({_line(error)}); "
+            f"delete {root} and run again, or use source: folder"
+        ) from error
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise UserError(
+            f"{root / CIFAR10.filename}: cannot be unpacked ({_line(error)}); delete {root} and run again"
+        ) from error
+    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
+        raise UserError(
+            f"{where}.root: CIFAR-10 is not in {root} and cannot be downloaded to it ({_line(error)}); "
+            f"put {CIFAR10.filename} there, or use source: folder"
+        ) from error
+    files = [name for name, _ in (*CIFAR10.train_list, *CIFAR10.test_list)]
+    return Source(
+        train=_pool(train),
+        test=_pool(test),
+        levels=LEVELS,
+        variant="CIFAR-10 (torchvision)",
+        # of the batches, not of the archive, which may have been deleted after it was unpacked
+        checksum=artifacts.digest({name: artifacts.sha256(root / CIFAR10.base_folder / name) for name in files}),
+    )
+
+
+def _pool(dataset: CIFAR10) -> Pool:
+    import numpy as np
+
+    return Pool(
+        images=dataset.data.transpose(0, 3, 1, 2),
+        classes=np.array(dataset.classes)[dataset.targets],
+        index=np.arange(len(dataset.targets)),
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -1,0 +1,58 @@
+"""The 1,797 handwritten digits that come with scikit-learn: 8×8, 17 grey levels. Needs no network.
+
+They are the test part of UCI's Optical Recognition of Handwritten Digits (Alpaydin & Kaynak, 1998) and have no
+split of their own: `test_fraction` of each digit's images are held out, drawn with the selection's seed, the same
+ones whichever classes are chosen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Literal
+
+from dirconv.data import Pool, Selection, Source, _draw
+
+LEVELS = 16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec(Selection):
+    """Options of the source; classes are the digits 0 … 9."""
+
+    source: Literal["digits"] = "digits"
+    test_fraction: float = 0.2  # of each digit's images
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.test_fraction < 1:
+            raise ValueError(f"test_fraction: must be above 0 and below 1, got {self.test_fraction}")
+
+
+def load(spec: Spec, where: str) -> Source:
+    """All digits, divided; images are (n, 1, 8, 8), index counts them as scikit-learn does."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = bunch.images.astype(np.uint8)[:, None]
+    targets = bunch.target.astype(np.uint8)
+    random = _draw.generator(spec.seed, "divide")
+    held_out = np.zeros(len(targets), dtype=bool)
+    for digit in range(10):
+        members = random.permutation(np.flatnonzero(targets == digit))
+        held_out[members[: np.clip(round(spec.test_fraction * len(members)), 1, len(members) - 1)]] = True
+
+    def pool(part: np.ndarray) -> Pool:
+        index = np.flatnonzero(part)
+        return Pool(images=images[index], classes=targets[index].astype(str), index=index.astype(np.int64))
+
+    return Source(
+        train=pool(~held_out),
+        test=pool(held_out),
+        levels=LEVELS,
+        variant="scikit-learn digits (1,797 images of 8×8)",
+        checksum=hashlib.sha256(images.tobytes() + targets.tobytes()).hexdigest(),
+    )

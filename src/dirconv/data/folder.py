@@ -1,0 +1,190 @@
+"""Images in a directory or zip file: train/<class>/*.jpg, .jpeg or .png and test/<class>/*, in sorted order."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from dirconv import artifacts
+from dirconv.data import Pool, Selection, Source
+from dirconv.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+LEVELS = 255
+SUFFIXES = (".jpg", ".jpeg", ".png")
+MODES = ("L", "P", "RGB")  # 8 bits without transparency: these become RGB without loss
+LAYOUT = "expected train/<class>/ and test/<class>/ with .jpg, .jpeg or .png files"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec(Selection):
+    """Options of the source; classes are the names of folders. Images must be size×size, RGB or grey."""
+
+    source: Literal["folder"] = "folder"
+    path: str | None = None  # a directory or a zip file
+    variant: str | None = None  # which variant of the data this is, in words
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+
+class Tree(Protocol):
+    """A directory or a zip file."""
+
+    path: Path
+
+    def entries(self) -> list[str]:
+        """Files and folders, relative, with forward slashes; folders end in one."""
+
+    def read(self, names: list[str]) -> Iterator[bytes]:
+        """The contents of files."""
+
+    def checksum(self, names: list[str]) -> str:
+        """SHA-256 of the whole, given the names of all its images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Directory:
+    """A `Tree`."""
+
+    path: Path
+
+    def entries(self) -> list[str]:
+        """See `Tree`."""
+        found = []
+        for part in ("train", "test"):
+            for folder, folders, files in os.walk(self.path / part, followlinks=True):
+                base = Path(folder).relative_to(self.path).as_posix()
+                found += [f"{base}/{name}/" for name in folders] + [f"{base}/{name}" for name in files]
+                if base != part:
+                    folders.clear()  # images lie two levels down and no deeper
+        return found
+
+    def read(self, names: list[str]) -> Iterator[bytes]:
+        """See `Tree`."""
+        for name in names:
+            try:
+                yield (self.path / name).read_bytes()
+            except OSError as error:
+                raise UserError(f"{self.path / name}: cannot be read ({error.strerror}); restore the file") from error
+
+    def checksum(self, names: list[str]) -> str:
+        """See `Tree`."""
+        contents = zip(names, self.read(names), strict=True)
+        return artifacts.digest([[name, hashlib.sha256(content).hexdigest()] for name, content in contents])
+
+
+@dataclasses.dataclass(frozen=True)
+class Zip:
+    """A `Tree`."""
+
+    path: Path
+
+    def entries(self) -> list[str]:
+        """See `Tree`."""
+        with self._opened() as archive:
+            return archive.namelist()
+
+    def read(self, names: list[str]) -> Iterator[bytes]:
+        """See `Tree`."""
+        with self._opened() as archive:
+            for name in names:
+                try:
+                    content = archive.read(name)
+                except Exception as error:  # damage shows as BadZipFile, zlib.error, EOFError, NotImplementedError …
+                    raise UserError(
+                        f"{self.path}: {name} cannot be read (damaged or encrypted); get the zip file again"
+                    ) from error
+                yield content
+
+    def checksum(self, names: list[str]) -> str:
+        """See `Tree`."""
+        return artifacts.sha256(self.path)
+
+    def _opened(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self.path)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise UserError(
+                f"{self.path}: neither a directory nor a whole zip file; get the file again or name another"
+            ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """The images of a part, each decoded when it is asked for: `dirconv.data.Images`."""
+
+    tree: Tree
+    names: list[str]
+    side: int  # pixels
+
+    def __getitem__(self, positions: np.ndarray) -> np.ndarray:
+        """The images at `positions` (k,), uint8 (k, 3, side, side); UserError naming the first that is unfit."""
+        import numpy as np
+
+        images = np.empty((len(positions), 3, self.side, self.side), dtype=np.uint8)
+        order = np.argsort(positions)  # as they lie in the archive
+        contents = self.tree.read([self.names[positions[i]] for i in order])
+        for i, content in zip(order, contents, strict=True):
+            images[i] = self._decode(content, f"{self.tree.path}: {self.names[positions[i]]}")
+        return images
+
+    def _decode(self, content: bytes, file: str) -> np.ndarray:
+        import numpy as np
+        from PIL import Image
+
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                size, mode = image.size, image.mode
+                fits = size == (self.side, self.side) and mode in MODES
+                pixels = np.asarray(image.convert("RGB")) if fits else None
+        except Exception as error:  # the decoders raise whatever the damage leads them to
+            raise UserError(f"{file}: not a readable image (damaged?); replace or remove it") from error
+        if mode not in MODES:
+            raise UserError(f"{file}: color mode {mode}, expected RGB or grey with 8 bits; convert the image")
+        if pixels is None:
+            raise UserError(
+                f"{file}: {size[0]}×{size[1]} pixels, expected {self.side}×{self.side}; resize the image or set size"
+            )
+        return pixels.transpose(2, 0, 1)
+
+
+def load(spec: Spec, where: str) -> Source:
+    """The images of both parts, read only when they are asked for; index counts a part's images in sorted order."""
+    if spec.path is None:
+        raise UserError(f"{where}.path: not set; give it in the study file or with --config images=PATH")
+    path = Path(spec.path)
+    if not path.exists():
+        raise UserError(f"{where}.path: {path} not found; name a directory or zip file of images")
+    tree = Directory(path) if path.is_dir() else Zip(path)
+    entries = [entry.split("/") for entry in sorted(set(tree.entries()))]
+    pools = {part: _pool(tree, part, entries, spec) for part in ("train", "test")}
+    names = [name for pool in pools.values() for name in pool.images.names]
+    return Source(**pools, levels=LEVELS, variant=spec.variant or "image folder", checksum=tree.checksum(names))
+
+
+def _pool(tree: Tree, part: str, entries: list[list[str]], spec: Spec) -> Pool:
+    import numpy as np
+
+    inside = [entry for entry in entries if len(entry) == 3 and entry[0] == part]
+    files = [entry for entry in inside if _is_image(entry[2])]
+    if not inside:
+        raise UserError(f"{tree.path}: no {part}/ folder with classes; {LAYOUT}")
+    classes = np.array([entry[1] for entry in files], dtype=str)
+    for name in spec.names:
+        if any(entry[1] == name for entry in inside) and name not in classes:
+            raise UserError(f"{tree.path}: {part}/{name}/ holds no images; {LAYOUT}")
+    names = ["/".join(entry) for entry in files]
+    return Pool(images=Files(tree, names, spec.size), classes=classes, index=np.arange(len(files)))
+
+
+def _is_image(name: str) -> bool:
+    # hidden files: macOS leaves "._0001.jpg" beside "0001.jpg"
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")

@@ -1,0 +1,150 @@
+r"""Gradient flow on the risk, followed by any of several methods, each one module of this package.
+
+A method sees a margin map, a loss and a state, and yields steps. Gradient flow on ℒ, on ln ℒ and at any other
+positive speed traces one and the same curve W; what is recorded does not depend on the speed:
+
+=================  ==========================================================================
+‖W‖                norm of the flat weights; τ = ln(‖W‖/‖W₀‖) is the clock, W₀ the flow's start
+ζ                  path length of the direction θ = W/‖W‖, summed over steps, radians
+cos ∠(W, −∇ℒ)      alignment at the point itself, from the gradient recomputed there
+ℓ⁻¹(ℒ)             smoothed margin before normalization; ã = ℓ⁻¹(ℒ)/‖W‖^L for a map of degree L
+local error        the method's estimate for the step, as a distance relative to ‖W‖
+=================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dirconv.options import Stop, member, parse
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dirconv.losses import Loss
+    from dirconv.margins import MarginMap
+
+
+class StopReason(enum.StrEnum):
+    """Why a flow ended."""
+
+    TAU = "tau"  # τ reached the asked-for value
+    RISK = "log_inverse_risk"  # ln(1/ℒ) did
+    STEPS = "steps"  # so many steps were taken
+    STEP_UNDERFLOW = "step_underflow"  # no step, however small, had a local error within the tolerance
+    NOT_FINITE = "not_finite"  # weights or risk stopped being finite numbers
+
+
+GOALS = (StopReason.TAU, StopReason.RISK, StopReason.STEPS)  # the reasons that a study asks for
+
+
+@dataclasses.dataclass
+class State:
+    """Everything that a method needs to go on exactly where it was."""
+
+    weights: Tensor  # (D,), float64
+    step: int = 0
+    step_size: float = math.nan  # the next step to be tried, in the method's own clock; NaN: the method's first
+    evaluations: int = 0  # of the margins with one gradient
+    path_length: float = 0.0  # ζ
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One accepted step (or the start): the state after it and what was measured there."""
+
+    state: State
+    ln_risk: float
+    norm: float
+    cos: float
+    unnormalised_margin: float  # ℓ⁻¹(ℒ)
+    smallest_margin: float  # min p
+    effective_examples: float  # 1/Σq²: how many margins carry the gradient
+    step_size: float  # of the step taken
+    error: float  # its local error estimate
+    rejected: int  # attempts before it that were not accepted
+
+
+class Underflow(ArithmeticError):
+    """Raised by a method when its step size underflows."""
+
+
+class Spec(Protocol):
+    """What a flow method's `Spec` offers: its options."""
+
+    method: str
+
+
+def specification(options: dict[str, Any], where: str) -> Spec:
+    """The validated options of the method that `options["method"]` names; UserError naming the key otherwise."""
+    module = member("flow", options.get("method", ""), f"{where}.method")
+    return parse(module.Spec, options, where)
+
+
+def from_options(options: dict[str, Any]) -> Spec:
+    """The same from options that have been validated already (needs no pydantic)."""
+    return member("flow", options["method"], "flow").Spec(**options)
+
+
+def level(ln_risk: float, per_decade: int) -> int:
+    """Index of the last of the log-spaced levels ln(1/ℒ) = 10^(k/per_decade) that has been reached."""
+    return math.floor(per_decade * math.log10(max(-ln_risk, 1e-9)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """A step as the study sees it."""
+
+    step: Step
+    snapshot: bool  # whether the weights are to be kept: first of its level of ln(1/ℒ), the start, or the end
+    stop: StopReason | None  # set on the last event
+    progress: float  # share of the way to the nearest goal, 0 to 1
+
+
+def follow(
+    margin_map: MarginMap,
+    loss: Loss,
+    spec: Spec,
+    stop: Stop,
+    state: State,
+    *,
+    norm_start: float,
+    highest_level: int | None = None,
+    per_decade: int = 8,
+) -> Iterator[Event]:
+    """Follow the flow from `state` to the first goal in `stop`; the last event carries the reason.
+
+    norm_start: ‖W₀‖, where τ = 0. highest_level: of the snapshots taken so far, None at the start.
+    """
+    method = member("flow", spec.method, "flow")
+    last: Step | None = None
+    try:
+        for step in method.steps(margin_map, loss, spec, state):
+            last = step
+            reached = level(step.ln_risk, per_decade)
+            new_level = highest_level is None or reached > highest_level
+            highest_level = reached if new_level else highest_level
+            progress, reason = _goal(step, stop, norm_start)
+            yield Event(step, new_level or reason is not None, reason, progress)
+            if reason is not None:
+                return
+    except Underflow:
+        if last is None:
+            raise
+        yield Event(last, True, StopReason.STEP_UNDERFLOW, 1.0)
+
+
+def _goal(step: Step, stop: Stop, norm_start: float) -> tuple[float, StopReason | None]:
+    if not (math.isfinite(step.ln_risk) and math.isfinite(step.norm)):
+        return 1.0, StopReason.NOT_FINITE
+    shares = {
+        StopReason.TAU: math.log(step.norm / norm_start) / stop.tau,
+        StopReason.RISK: max(-step.ln_risk, 0.0) / stop.log_inverse_risk,
+        StopReason.STEPS: step.state.step / stop.steps,
+    }
+    nearest = max(shares, key=lambda reason: shares[reason])
+    return min(max(shares[nearest], 0.0), 1.0), nearest if shares[nearest] >= 1.0 else None

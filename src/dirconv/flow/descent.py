@@ -1,0 +1,116 @@
+r"""Full-batch gradient descent on ln ℒ whose steps keep the local error within a tolerance.
+
+Clock: relative arc length s, dW/ds = ‖W‖ u(W) with u = −∇ℒ/‖∇ℒ‖, which no risk is too small for: u comes from the
+softmin weights alone. One explicit Euler step costs one gradient,
+
+    W⁺ = W + h ‖W‖ u(W),        e = ½ h ‖u(W⁺) − u(W)‖,
+
+e being the leading term of the local error relative to ‖W‖. A step is accepted when e ≤ tolerance, and on nothing
+else: the risk may rise and the smoothed margin may fall, since a rule that forbade it would make the claim that it
+never falls one that cannot fail. The next step is h · clip(0.9 √(tolerance/e), 0.2, 2).
+
+Explicit steps are held back by stiffness that grows like ln(1/ℒ) (docs/design.md): this method is what a
+practitioner would run, it gets to the doorstep of the limit and no further.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from dirconv.flow import State, Step, Underflow
+from dirconv.options import require_positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dirconv.losses import Loss
+    from dirconv.margins import MarginMap
+
+SMALLEST_STEP = 1e-12  # relative to ‖W‖; float64 weights cannot resolve much less
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Options of the method."""
+
+    method: Literal["descent"] = "descent"
+    tolerance: float = 1e-3  # local error of a step, relative to ‖W‖
+    first_step: float = 1e-4
+    largest_step: float = 0.05
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        require_positive(self, "tolerance", "first_step", "largest_step")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Point:
+    """The margins and the direction of −∇ℒ at weights W."""
+
+    weights: Tensor
+    margins: Tensor
+    q: Tensor
+    direction: Tensor  # u, unit length
+
+
+def _evaluate(margin_map: MarginMap, loss: Loss, weights: Tensor) -> _Point:
+    margins, pullback = margin_map.linearize(weights)
+    q = loss.weights(margins)
+    velocity = pullback(q)
+    return _Point(weights, margins, q, velocity / velocity.norm())
+
+
+def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
+    """Accepted steps from `state` on, the start itself first if no step has been taken; ends only by the caller."""
+    h = spec.first_step if math.isnan(state.step_size) else state.step_size
+    here = _evaluate(margin_map, loss, state.weights)
+    if state.step == 0:
+        state = dataclasses.replace(state, step_size=h, evaluations=1)
+        yield _measure(loss, state, here, 0.0, 0.0, 0)
+    rejected = 0
+    while True:
+        norm = here.weights.norm()
+        there = _evaluate(margin_map, loss, here.weights + h * norm * here.direction)
+        state = dataclasses.replace(state, evaluations=state.evaluations + 1)
+        error = 0.5 * h * float((there.direction - here.direction).norm())
+        factor = 0.9 * math.sqrt(spec.tolerance / error) if error > 0 else 2.0
+        taken, h = h, min(h * min(max(factor, 0.2), 2.0), spec.largest_step)
+        if error > spec.tolerance:
+            rejected += 1
+            if h < SMALLEST_STEP:
+                raise Underflow
+            continue
+        if not math.isfinite(error):  # the margins or the gradient are no numbers any more: report, then stop
+            yield _measure(loss, state, there, taken, error, rejected)
+            return
+        chord = float((there.weights / there.weights.norm() - here.weights / norm).norm())
+        state = State(
+            weights=there.weights,
+            step=state.step + 1,
+            step_size=h,
+            evaluations=state.evaluations,
+            path_length=state.path_length + 2 * math.asin(min(chord / 2, 1.0)),
+        )
+        yield _measure(loss, state, there, taken, error, rejected)
+        here, rejected = there, 0
+
+
+def _measure(loss: Loss, state: State, point: _Point, step_size: float, error: float, rejected: int) -> Step:
+    ln_risk = float(loss.ln_risk(point.margins))
+    norm = float(point.weights.norm())
+    return Step(
+        state=state,
+        ln_risk=ln_risk,
+        norm=norm,
+        cos=float(point.weights @ point.direction) / norm,
+        unnormalised_margin=loss.inverse(ln_risk),
+        smallest_margin=float(point.margins.min()),
+        effective_examples=1 / float(point.q.square().sum()),
+        step_size=step_size,
+        error=error,
+        rejected=rejected,
+    )

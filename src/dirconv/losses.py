@@ -1,0 +1,103 @@
+r"""Losses in the log domain: ln ℒ, softmin weights and ℓ⁻¹(ℒ), exact from margins of −50 to 10⁸ and beyond.
+
+The risk is the paper's total loss, ℒ = Σᵢ ℓ(pᵢ), a sum and not a mean: ℒ < ℓ(0) then means that every example
+is classified correctly. Margins come as an array (n, K−1): one column for two classes, p = y Φ(x); for K classes
+pᵢₖ = Φ_y(x) − Φ_k(x), k ≠ y. At ln(1/ℒ) = 10⁸ the risk itself is no floating-point number; its logarithm is.
+
+======================  ===============================  ==========================
+loss                    ℓ of one example                 ln(−∂ℓ/∂pᵢₖ)
+======================  ===============================  ==========================
+exponential             Σₖ e^(−pᵢₖ)                      −pᵢₖ
+logistic, K = 2         ln(1 + e^(−pᵢ))                  −pᵢ − ln(1 + e^(−pᵢ))
+cross_entropy           ln(1 + Σₖ e^(−pᵢₖ))              −pᵢₖ − ln(1 + Σₖ e^(−pᵢₖ))
+======================  ===============================  ==========================
+
+Source: Ji & Telgarsky (2020), Section 2, for ℓ, ℒ and ℓ⁻¹; checked against mpmath in tests/unit/test_losses.py.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+LOSSES = ("exponential", "logistic", "cross_entropy")  # kept in step with `get` by a test
+
+
+class Loss(Protocol):
+    """What the flow needs of a loss."""
+
+    name: str
+    ln_at_zero: float  # ln ℓ(0) of one example with one other class: the paper's assumption is ln ℒ < ln ℓ(0)
+
+    def ln_risk(self, margins: Tensor) -> Tensor:
+        """ln ℒ of margins (n, K−1), float64 scalar."""
+
+    def weights(self, margins: Tensor) -> Tensor:
+        """Softmin weights q = −∂ℒ/∂p / Σ(−∂ℒ/∂p), shape (n, K−1), non-negative with sum 1."""
+
+    def inverse(self, ln_risk: float) -> float:
+        """ℓ⁻¹(ℒ) from ln ℒ: the margin at which one example alone (K = 2) would have the risk ℒ."""
+
+
+def _normalised(ln_weights: Tensor) -> Tensor:
+    return torch.softmax(ln_weights.flatten(), 0).view_as(ln_weights)
+
+
+class Exponential:
+    """ℓ(z) = e^(−z): ln ℒ = logsumexp(−p), q = softmax(−p), ℓ⁻¹(ℒ) = −ln ℒ."""
+
+    name = "exponential"
+    ln_at_zero = 0.0
+
+    def ln_risk(self, margins: Tensor) -> Tensor:
+        return torch.logsumexp(-margins.double().flatten(), 0)
+
+    def weights(self, margins: Tensor) -> Tensor:
+        return _normalised(-margins.double())
+
+    def inverse(self, ln_risk: float) -> float:
+        return -ln_risk
+
+
+class CrossEntropy:
+    """ℓᵢ = ln(1 + Σₖ e^(−pᵢₖ)); for two classes the logistic loss."""
+
+    name = "cross_entropy"
+    ln_at_zero = math.log(math.log(2.0))
+
+    def ln_risk(self, margins: Tensor) -> Tensor:
+        s = torch.logsumexp(-margins.double(), 1)  # ℓᵢ = softplus(sᵢ)
+        # ln softplus(s): for s ≤ 0 as s + ln(ln(1 + u)/u), u = e^s, whose last term is −u/2 + O(u²) where u is tiny
+        u = torch.exp(s.clamp(max=0.0))
+        safe = u.clamp(min=1e-300)
+        correction = torch.where(u > 1e-9, torch.log(torch.log1p(safe) / safe), -u / 2)
+        positive = torch.log(s.clamp(min=0.0) + torch.log1p(torch.exp(-s.abs())))
+        return torch.logsumexp(torch.where(s <= 0, s + correction, positive), 0)
+
+    def weights(self, margins: Tensor) -> Tensor:
+        z = -margins.double()
+        s = torch.logsumexp(z, 1, keepdim=True)
+        return _normalised(logsigmoid(s) + (z - s))
+
+    def inverse(self, ln_risk: float) -> float:
+        if ln_risk < -36.0:  # −ln(e^ℒ − 1) = −ln ℒ − ℒ/2 + O(ℒ²)
+            return -ln_risk - math.exp(ln_risk) / 2
+        risk = math.exp(ln_risk)
+        if risk > 700.0:
+            return -risk
+        return -math.log(math.expm1(risk))
+
+
+class Logistic(CrossEntropy):
+    """ℓ(z) = ln(1 + e^(−z)), two classes."""
+
+    name = "logistic"
+
+
+def get(name: str) -> Loss:
+    """The loss of that name."""
+    return {loss.name: loss for loss in (Exponential(), Logistic(), CrossEntropy())}[name]

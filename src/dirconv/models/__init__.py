@@ -1,0 +1,54 @@
+"""Networks. Each is one module with a `Spec` (its options, its homogeneity degree or None) and `create`.
+
+A degree L means f(cW) = c^L f(W) for every c > 0, W being all parameters. It is a claim, and it is tested: by
+`dirconv.margins.homogeneity` before every training.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dirconv.options import member, parse
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class Spec(Protocol):
+    """What a network's `Spec` offers."""
+
+    name: str
+    degree: int | None  # the homogeneity degree L, or None for a network that has none
+    coupled: bool  # whether batch statistics couple the examples of a batch
+
+
+def specification(options: dict[str, Any], where: str) -> Spec:
+    """The validated options of the network that `options["name"]` names; UserError naming the key otherwise."""
+    module = member("models", options.get("name", ""), f"{where}.name")
+    return parse(module.Spec, options, where)
+
+
+def from_options(options: dict[str, Any]) -> Spec:
+    """The same from options that have been validated already (needs no pydantic)."""
+    return member("models", options["name"], "model").Spec(**options)
+
+
+def create(spec: Spec, channels: int, outputs: int, generator: torch.Generator, scale: float = 1.0) -> nn.Module:
+    """The network, its weights drawn from `generator` (He normal) and multiplied by `scale`.
+
+    Convolutions and linear layers: N(0, 2/fan_in), the customary choice where ReLU follows; biases
+    U(−1/√fan_in, 1/√fan_in), PyTorch's default. Batch normalization starts at γ = 1, β = 0.
+    """
+    import torch
+    from torch import nn
+
+    network = member("models", spec.name, "model").create(spec, channels, outputs)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                fan_in = module.weight[0].numel()
+                module.weight.normal_(0.0, scale * (2.0 / fan_in) ** 0.5, generator=generator)
+                if module.bias is not None:
+                    module.bias.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=generator)
+    return network

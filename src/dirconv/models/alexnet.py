@@ -1,0 +1,66 @@
+"""Homogeneous AlexNet for 32×32 images: five convolutions and one linear layer.
+
+Krizhevsky's network as the paper trains it: no biases, no dropout, no response normalization, so that with ReLU
+and max pooling f(cW) = c⁶ f(W). The paper does not print the architecture; this is the customary reduction of
+AlexNet to 32×32 inputs, and docs/design.md says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CHANNELS = (64, 192, 384, 256, 256)  # of the five convolutions at width 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Options of the network."""
+
+    name: Literal["alexnet"] = "alexnet"
+    width: float = 1.0  # factor on every layer's channels
+    biases: bool = False  # with biases the network has no degree
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        if not int(CHANNELS[0] * self.width) >= 1:
+            raise ValueError(f"width: must leave at least one channel of {CHANNELS[0]}, got {self.width}")
+
+    @property
+    def degree(self) -> int | None:
+        """Six layers, each of degree one in its weights."""
+        return None if self.biases else 6
+
+    @property
+    def coupled(self) -> bool:
+        """No batch statistics."""
+        return False
+
+
+def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
+    """The network: images (n, channels, 32, 32) to logits (n, outputs)."""
+    from torch import nn
+
+    a, b, c, d, e = (int(width * spec.width) for width in CHANNELS)
+    bias = spec.biases
+    return nn.Sequential(
+        nn.Conv2d(channels, a, 11, stride=4, padding=5, bias=bias),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(a, b, 5, padding=2, bias=bias),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(b, c, 3, padding=1, bias=bias),
+        nn.ReLU(),
+        nn.Conv2d(c, d, 3, padding=1, bias=bias),
+        nn.ReLU(),
+        nn.Conv2d(d, e, 3, padding=1, bias=bias),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(e, outputs, bias=bias),
+    )

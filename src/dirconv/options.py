@@ -1,0 +1,134 @@
+"""Options: how a mapping from a study file becomes a typed value, and how a name finds the module that serves it.
+
+A study names (`source`, `model`, `method`, …) what open registries serve: each data source, network, flow method,
+rule and figure is one module of its package, found by its name, and its `Spec` dataclass says what may be
+configured. `parse` validates any of them and says in one line what is wrong. Only the workflow's side needs
+pydantic for that; a job reads plain JSON that has been validated already (`dirconv resolve`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import json
+import math
+import pkgutil
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dirconv.errors import UserError
+
+T = TypeVar("T")
+
+
+def require_positive(options: Any, *names: str) -> None:
+    """ValueError, naming the field, unless each of these fields is above zero."""
+    for name in names:
+        if not getattr(options, name) > 0:
+            raise ValueError(f"{name}: must be above zero, got {getattr(options, name)}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Train:
+    """SGD with momentum from initialization until ℒ < ℓ(0), as practitioners run it (constant rate, no decay)."""
+
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    batch: int = 100
+    epochs: int = 400  # give up after this many; the run goes on, and its claims are inconclusive
+    scale: float = 1.0  # factor on the initial weights of the network's convolutions and linear layers
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        require_positive(self, "learning_rate", "batch", "scale")
+        if self.epochs < 0:
+            raise ValueError(f"epochs: must not be negative, got {self.epochs}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum: must be at least 0 and below 1, got {self.momentum}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Where a flow stops: at the first of these that is reached. Never on seconds."""
+
+    steps: int = 1000
+    log_inverse_risk: float = math.inf  # ln(1/ℒ)
+    tau: float = math.inf  # τ = ln(‖W‖/‖W₀‖), from the flow's start
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        require_positive(self, "steps", "log_inverse_risk", "tau")
+
+
+def modules(package: str) -> list[str]:
+    """Names of the modules in `dirconv.<package>` that a study may name, without importing them."""
+    folder = Path(__file__).parent.joinpath(*package.split("."))
+    return sorted(m.name for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_"))
+
+
+def member(package: str, name: str, where: str):
+    """The module `dirconv.<package>.<name>`; UserError with the known names where there is none."""
+    known = modules(package)
+    if name not in known:
+        raise UserError(f"{where}: unknown {name!r}{did_you_mean(name, known)}")
+    return importlib.import_module(f"dirconv.{package}.{name}")
+
+
+def did_you_mean(name: object, known: list[str]) -> str:
+    """'; did you mean …?' or the list of what is known."""
+    near = difflib.get_close_matches(str(name), known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+
+
+def parse(kind: type[T], value: Any, where: str) -> T:
+    """`value` (from YAML) as the dataclass `kind`; UserError with one line naming the key otherwise."""
+    import pydantic
+
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: expected a mapping of {', '.join(f.name for f in dataclasses.fields(kind))}")
+    try:
+        # JSON mode: strict about leaves (no "6" for 6), yet a mapping is accepted for a dataclass
+        return pydantic.TypeAdapter(kind).validate_json(json.dumps(value, default=str))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        path = [str(part) for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
+        key = ".".join([where, *path])
+        if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            known = _fields_at(kind, path[:-1])
+            raise UserError(f"{key}: unknown key{did_you_mean(path[-1], known)}") from error
+        if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
+            raise UserError(f"{key}: missing; add it") from error
+        if first["type"] == "value_error":  # raised by a dataclass's own __post_init__, which names the field
+            raise UserError(f"{key}.{first['ctx']['error']}") from error
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise UserError(f"{key}: {message}, got {first['input']!r}") from error
+
+
+def _fields_at(kind: type, path: list[str]) -> list[str]:
+    """Field names of the dataclass that `path` leads to from `kind` (through dictionaries and optional fields)."""
+    for part in path:
+        if dataclasses.is_dataclass(kind):
+            kind = typing.get_type_hints(kind).get(part, kind)
+        else:
+            kind = typing.get_args(kind)[-1]  # dict[str, X]
+        for option in typing.get_args(kind):
+            if dataclasses.is_dataclass(option) and typing.get_origin(kind) is not dict:
+                kind = option
+    return [f.name for f in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
+
+
+def load_yaml(path: Path) -> Any:
+    """A YAML file's content; UserError where it is missing or not YAML."""
+    import yaml
+
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not found; name an existing file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = " ".join(str(error).split())
+        raise UserError(f"{path}: not valid YAML ({line})") from error

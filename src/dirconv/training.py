@@ -1,0 +1,65 @@
+"""SGD as practitioners run it, from initialization until every example is classified: ℒ < ℓ(0).
+
+The flow starts where this ends. Mini-batches, momentum, a constant rate, no decay, no augmentation; ℒ is the total
+loss over the whole training set, evaluated once an epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from dirconv.losses import Loss
+from dirconv.margins import NetworkMap
+from dirconv.options import Train
+
+
+@dataclasses.dataclass
+class SgdState:
+    """Everything that SGD needs to go on exactly where it was."""
+
+    weights: Tensor  # (D,), float64
+    velocity: Tensor  # (D,), float64
+    epoch: int
+    random: Tensor  # state of the generator that orders the examples
+
+
+def start(weights: Tensor, seed: int) -> SgdState:
+    """The state before the first epoch."""
+    generator = torch.Generator().manual_seed(seed)
+    return SgdState(weights.clone(), torch.zeros_like(weights), 0, generator.get_state())
+
+
+def epochs(margin_map: NetworkMap, loss: Loss, options: Train, state: SgdState) -> Iterator[SgdState]:
+    """States after each further epoch, until `options.epochs` or until the caller has seen enough.
+
+    A step is V ← μV + ∇(mean of ℓ over the batch), W ← W − ηV, as in torch.optim.SGD.
+    """
+    generator = torch.Generator()
+    generator.set_state(state.random)
+    n = len(margin_map.images)
+    batch = min(options.batch, n)
+    while state.epoch < options.epochs:
+        weights, velocity = state.weights.clone(), state.velocity.clone()
+        order = torch.randperm(n, generator=generator).to(margin_map.images.device)
+        # batches of equal size up to one example: a last batch of one has no batch statistics
+        for members in order.tensor_split(max(1, n // batch)):
+            part = margin_map.on(margin_map.images[members], margin_map.labels[members])
+            part = dataclasses.replace(part, chunk=len(members))
+            margins, pullback = part.linearize(weights)
+            # −∇ of the mean loss over the batch: ln ℒ has gradient −Σ q ∇p, times the batch's mean share of ℒ
+            slope = _slope(loss, margins) / len(members)
+            velocity = options.momentum * velocity - pullback(slope)
+            weights = weights - options.learning_rate * velocity
+        state = SgdState(weights, velocity, state.epoch + 1, generator.get_state())
+        yield state
+
+
+def _slope(loss: Loss, margins: Tensor) -> Tensor:
+    """−∂ℒ/∂p, (n, K−1), by differentiating ℒ = e^(ln ℒ): during training the risk is an ordinary number."""
+    leaf = margins.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss.ln_risk(leaf).exp(), leaf)
+    return -gradient
