@@ -1,0 +1,73 @@
+"""Claims: what is said, what would show it false, and the verdict. Tables in, verdict out; no torch anywhere.
+
+config/claims.yaml is the registry. An entry names a rule (a module of `dirconv.claims.rules`), its thresholds, which
+are written before a run, the runs it reads and the verdict that is expected.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+class Verdict(enum.StrEnum):
+    """What the runs show of a claim."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What a rule reads of one run and seed."""
+
+    tables: dict[str, pd.DataFrame]  # by the names in the rule's TABLES
+    record: dict[str, Any]  # the measures' manifest: specification, stop reason, …
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A rule's answer for one run and seed."""
+
+    verdict: Verdict
+    value: float | None = None  # of the rule's statistic
+    low: float | None = None  # its 95 % interval, where it has one
+    high: float | None = None
+    reason: str = ""
+
+
+def inconclusive(reason: str, value: float | None = None, low: float | None = None, high: float | None = None):
+    """An outcome that says why nothing can be said."""
+    return Outcome(Verdict.INCONCLUSIVE, value, low, high, reason)
+
+
+def ensemble(outcomes: list[Outcome]) -> Outcome:
+    """The verdict over seeds: one that contradicts is enough, all must support.
+
+    The value is the median over seeds; the interval reaches from the lowest lower end to the highest upper end.
+    """
+    verdicts = [outcome.verdict for outcome in outcomes]
+    if Verdict.CONTRADICTED in verdicts:
+        verdict = Verdict.CONTRADICTED
+    elif all(v == Verdict.SUPPORTED for v in verdicts):
+        verdict = Verdict.SUPPORTED
+    else:
+        verdict = Verdict.INCONCLUSIVE
+
+    def over(choose, values):
+        known = [v for v in values if v is not None]
+        return float(choose(known)) if known else None
+
+    deciding = next((o for o in outcomes if o.verdict == verdict), outcomes[0])
+    return Outcome(
+        verdict,
+        over(np.median, [o.value for o in outcomes]),
+        over(min, [o.value if o.low is None else o.low for o in outcomes]),
+        over(max, [o.value if o.high is None else o.high for o in outcomes]),
+        deciding.reason,
+    )

@@ -1,0 +1,30 @@
+"""Do all normalized margins converge? The fastest-moving example's variation must be summable in τ."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dirconv.claims import Evidence, Outcome, inconclusive
+from dirconv.claims.rules import _common
+
+TABLES = ("path", "margins")
+STATISTIC = "decay exponent p of sup_i |dm_i|/dτ ~ τ^(−p), m_i = p_i/‖W‖^L"
+THRESHOLD = "exponent"
+Thresholds = _common.Convergence
+
+
+def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    """One run and seed; what remains is relative to the largest normalized margin."""
+    unmet = _common.assumption(evidence)
+    if unmet:
+        return inconclusive(unmet)
+    path = _common.from_assumption(evidence)
+    start = evidence.tables["path"]["tau"].iloc[-1] - path["tau"].iloc[-1]
+    table = evidence.tables["margins"].pivot(index="snapshot", columns="example", values="by_norm")
+    tau = evidence.tables["margins"].groupby("snapshot")["tau"].first().to_numpy() - start
+    margins = table.to_numpy(dtype=float)[tau >= 0]
+    tau = tau[tau >= 0]
+    steps = np.abs(np.diff(margins, axis=0)).max(axis=1) / np.abs(margins[-1]).max()
+    travelled = np.concatenate([[0.0], np.cumsum(steps)])
+    end = float(path["tau"].iloc[-1])
+    return _common.convergence(tau, travelled, end, thresholds, "of the largest normalized margin")

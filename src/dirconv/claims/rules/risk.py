@@ -1,0 +1,63 @@
+r"""Does the risk go to zero and the norm to infinity?
+
+ln(1/ℒ) ≥ roughly ‖W‖^L ã, and ã never falls: so d ln ln(1/ℒ)/dτ ≥ L, with equality in the limit. A run whose ratio
+(1/L) d ln ln(1/ℒ)/dτ stays at 1 or above has ln(1/ℒ) growing at least like ‖W‖^L; and since margins are bounded on
+the sphere, ln(1/ℒ) → ∞ forces ‖W‖ → ∞.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims.rules import _common
+
+TABLES = ("path",)
+STATISTIC = "growth ratio (1/L) d ln ln(1/ℒ)/dτ, least secant over the second half of the growth"
+THRESHOLD = "growth_ratio"
+SECANTS = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """Supported: every late secant's ratio at least `growth_ratio`, and ln(1/ℒ) at the end at least
+    `log_inverse_risk`, and a rising ‖W‖. Contradicted: the risk at the end above `rise` times the least one reached.
+    """
+
+    growth_ratio: float
+    log_inverse_risk: float
+    rise: float
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+
+def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    """One run and seed. The interval is the range of the secants' ratios."""
+    unmet = _common.assumption(evidence)
+    if unmet:
+        return inconclusive(unmet)
+    degree = evidence.record["specification"]["degree"]
+    path = _common.from_assumption(evidence)
+    tau, ln_risk = path["tau"].to_numpy(), path["ln_risk"].to_numpy()
+    if ln_risk[-1] - ln_risk.min() > np.log(thresholds.rise):
+        return Outcome(Verdict.CONTRADICTED, reason="the risk rose again")
+    positive = ln_risk < 0  # ln ln(1/ℒ) needs ℒ < 1
+    tau, growth = tau[positive], np.log(-ln_risk[positive])
+    if len(tau) < 2 * SECANTS:
+        return inconclusive("too few steps for a growth ratio")
+    levels = np.linspace(growth[0], growth[-1], SECANTS + 1)[SECANTS // 2 :]
+    edges = np.searchsorted(np.maximum.accumulate(growth), levels).clip(max=len(tau) - 1)
+    edges = np.unique(edges)
+    rise = np.diff(tau[edges])
+    if len(rise) == 0 or (rise <= 0).any():
+        return inconclusive("the norm did not grow between late levels of ln(1/ℒ)")
+    ratios = np.diff(growth[edges]) / rise / degree
+    interval = (float(ratios.min()), float(ratios.min()), float(ratios.max()))
+    end = -ln_risk[-1]
+    if end < thresholds.log_inverse_risk:
+        return inconclusive(f"ln(1/ℒ) reached only {end:.3g}", *interval)
+    if interval[0] >= thresholds.growth_ratio:
+        return Outcome(Verdict.SUPPORTED, *interval, f"ln(1/ℒ) reached {end:.4g}, ln‖W‖ grew by {tau[-1]:.3g}")
+    return inconclusive("ln(1/ℒ) grows more slowly than ‖W‖^L", *interval)

@@ -1,0 +1,89 @@
+"""Measures: from a trajectory to tables. Each module has `table(trajectory)`; claims and figures read only tables.
+
+τ = ln(‖W‖/‖W₀‖) is counted from the flow's start, where ℒ < ℓ(0) has just been reached (if it has).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from dirconv.losses import Loss
+from dirconv.margins import Block, NetworkMap
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """What is computed once at a snapshot: margins and −∇ℒ's direction, the latter block by block."""
+
+    margins: Tensor  # (n, K−1), float64
+    inner: np.ndarray  # ⟨W_k, v_k⟩ for each parameter tensor k, v = Σ q ∇p
+    weights_squared: np.ndarray  # ‖W_k‖²
+    velocity_squared: np.ndarray  # ‖v_k‖²
+
+
+@dataclasses.dataclass(frozen=True)
+class Trajectory:
+    """A followed run: what training and flow wrote, and the maps to recompute things at its snapshots."""
+
+    training: pd.DataFrame  # a row an epoch
+    steps: pd.DataFrame  # a row a step
+    snapshot_steps: np.ndarray  # (S,)
+    weights: Tensor  # (S, D), in the network's precision
+    train: NetworkMap
+    test: NetworkMap
+    loss: Loss
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The parameter tensors."""
+        return self.train.blocks
+
+    @functools.cached_property
+    def path(self) -> pd.DataFrame:
+        """The steps with τ, tan ∠(W, −∇ℒ), ã and whether ℒ < ℓ(0)."""
+        table = self.steps.copy()
+        table.insert(1, "tau", np.log(table["norm"] / table["norm"].iloc[0]))
+        table.insert(5, "tan", np.sqrt(np.maximum(1 - table["cos"] ** 2, 0)) / table["cos"])
+        degree = self.train.degree
+        margin = np.nan if degree is None else table["unnormalised_margin"] / table["norm"] ** degree
+        table.insert(6, "smoothed_margin", margin)
+        table.insert(7, "below", table["ln_risk"] < self.loss.ln_at_zero)
+        return table
+
+    @functools.cached_property
+    def at_snapshots(self) -> pd.DataFrame:
+        """Columns snapshot, step, tau, ln_risk, norm: what identifies a snapshot in every table."""
+        rows = self.path.set_index("step").loc[self.snapshot_steps, ["tau", "ln_risk", "norm"]].reset_index()
+        rows.insert(0, "snapshot", np.arange(len(rows)))
+        return rows
+
+    @functools.cached_property
+    def points(self) -> list[Point]:
+        """Margins and gradient at every snapshot."""
+        return [self._point(weights.double()) for weights in self.weights]
+
+    def _point(self, weights: Tensor) -> Point:
+        margins, pullback = self.train.linearize(weights)
+        velocity = pullback(self.loss.weights(margins))
+
+        def by_block(values: Tensor) -> np.ndarray:
+            return np.array([float(values[block.start : block.stop].sum()) for block in self.blocks])
+
+        return Point(margins, by_block(weights * velocity), by_block(weights.square()), by_block(velocity.square()))
+
+
+def directions(weights: Tensor) -> Tensor:
+    """θ = W/‖W‖ of each row, float64."""
+    weights = weights.double()
+    return weights / weights.norm(dim=-1, keepdim=True)
+
+
+def angle(first: Tensor, second: Tensor) -> float:
+    """Angle in radians between two unit vectors, accurate where it is small (half the chord, not arccos)."""
+    half = float((first - second).norm()) / 2
+    return 2 * float(np.arcsin(min(half, 1.0)))

@@ -1,0 +1,32 @@
+"""Norms and alignment of each parameter tensor, at every snapshot.
+
+For a layer W_k in front of batch normalization the network is scale-invariant, so ⟨W_k, ∇_k ℒ⟩ = 0 and the layer
+can never align (with batch statistics, and up to the ε of the normalization). Where the map is homogeneous of
+degree one in each of L layers, ‖W_k‖² − ‖W_j‖² is constant along the gradient flow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from dirconv.measures import Trajectory
+
+
+def table(trajectory: Trajectory) -> pd.DataFrame:
+    """A row a snapshot and parameter tensor: layer, norm, cos (of W_k with −∇_k ℒ), shares of ‖W‖² and ‖∇ℒ‖²."""
+    parts = []
+    names = [block.name for block in trajectory.blocks]
+    for row, point in zip(trajectory.at_snapshots.itertuples(index=False), trajectory.points, strict=True):
+        product = np.sqrt(point.weights_squared * point.velocity_squared)
+        part = pd.DataFrame(
+            {
+                "layer": names,
+                "layer_norm": np.sqrt(point.weights_squared),
+                "cos": np.divide(point.inner, product, out=np.zeros_like(product), where=product > 0),
+                "weight_share": point.weights_squared / point.weights_squared.sum(),
+                "gradient_share": point.velocity_squared / point.velocity_squared.sum(),
+            }
+        )
+        parts.append(part.assign(**row._asdict()))
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,12 @@
+"""The path, step by step: risk, norm, path length ζ, alignment, smoothed margin, integration error."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dirconv.measures import Trajectory
+
+
+def table(trajectory: Trajectory) -> pd.DataFrame:
+    """A row a step: see `dirconv.flow` for the columns, and `Trajectory.path` for τ, tan, ã."""
+    return trajectory.path

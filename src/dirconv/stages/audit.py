@@ -1,0 +1,163 @@
+"""Stage `audit`: verdicts and figures → audit.json, audit.md, audit.html; and `check`, which recomputes an audit."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from dirconv import artifacts, report
+from dirconv.claims import registry
+from dirconv.errors import UserError
+from dirconv.provenance import machine, now, versions
+from dirconv.stages import claim as claim_stage
+from dirconv.stages import resolve
+from dirconv.stages._specification import code
+
+DEFAULT = Path("config/digits.yaml")  # the study that needs no --configfile
+RELATIVE = 1e-9  # to which a recomputed statistic must agree: another machine's libm may differ in the last digits
+
+
+def run(study_file: Path, overrides: str) -> None:
+    """Write audit.json, audit.md and audit.html of a study, all of whose claims have been judged.
+
+    An artifact that other code than today's made is marked stale.
+    """
+    resolved = resolve.load(study_file, json.loads(overrides))
+    results = Path(resolved.results)
+    folders = {member: results / "measures" / member for name in resolved.claims for member in resolved.inputs(name)}
+    manifests = {member: artifacts.read_manifest(folder) for member, folder in folders.items()}
+    stale = {member for member, manifest in manifests.items() if _stale(manifest)}
+    trained = {member: manifest for member, manifest in manifests.items() if "trajectory" in manifest}
+    first = next(iter(trained.values()))["trajectory"] if trained else {"machine": machine(), "versions": versions()}
+    audit = {
+        "study": resolved.study.study,
+        "title": resolved.study.title,
+        "created": now(),
+        "version": versions()["dirconv"],
+        "machine": first["machine"],
+        "versions": first["versions"],
+        "data": {manifest["specification"]["data"]["source"]: manifest["data"] for manifest in trained.values()},
+        "registry": resolved.study.registry,
+        "configuration": str(study_file),
+        "command": _command("", study_file),
+        "runs": {member: _run(manifest, member in stale) for member, manifest in trained.items()},
+        "claims": [_claim(resolved, name, stale, study_file) for name in resolved.claims],
+    }
+    artifacts.write_json(results / "audit.json", audit)
+    audit = artifacts.read_json(results / "audit.json")
+    artifacts.write_text(results / "audit.md", report.markdown(audit, results))
+    artifacts.write_text(results / "audit.html", report.html(audit))
+
+
+def _command(target: str, study_file: Path) -> str:
+    words = ["uv run snakemake --cores all", target, "" if study_file == DEFAULT else f"--configfile {study_file}"]
+    return " ".join(word for word in words if word)
+
+
+def _stale(manifest: dict[str, Any]) -> bool:
+    """Whether today's code is not the code that made these measures, or the trajectory they were taken from."""
+    stage = "measure" if "trajectory" in manifest else "homogeneity"
+    made = {stage: manifest["code"]}
+    if stage == "measure":
+        made["flow"] = manifest["trajectory"]["code"]
+    # the version of torch is provenance, not code: the page names it, and another one does not make a result stale
+    return any(
+        hash_.split("-")[0] != code(which, manifest["specification"]).split("-")[0] for which, hash_ in made.items()
+    )
+
+
+def _run(manifest: dict[str, Any], stale: bool) -> dict[str, Any]:
+    spec = manifest["specification"]
+    return {
+        "model": spec["model"],
+        "degree": spec["degree"],
+        "loss": spec["loss"],
+        "seed": spec["seed"],
+        "method": spec["flow"],
+        "stop": manifest["stop"],
+        "summary": manifest["summary"],
+        "machine": manifest["trajectory"]["machine"],
+        "created": manifest["trajectory"]["created"],
+        "stale": stale,
+    }
+
+
+def _claim(resolved: resolve.Resolved, name: str, stale: set[str], study_file: Path) -> dict[str, Any]:
+    verdict = artifacts.read_json(Path(resolved.results) / "claims" / f"{name}.json")
+    entry = verdict["entry"]
+    return {
+        "id": name,
+        **{key: entry[key] for key in ("title", "source", "statement", "assumptions", "expected", "must_be")},
+        **{key: verdict[key] for key in ("verdict", "agrees", "reason", "statistic")},
+        "thresholds": entry["thresholds"],
+        "figure": f"{resolved.figures_folder}/{entry['figure']}.png",
+        "target": _command(f"claim_{name}", study_file),
+        "seeds": verdict["seeds"],
+        "stale": sorted(stale & set(verdict["seeds"])),
+        "evidence": verdict["evidence"],
+    }
+
+
+def check(audit_file: Path) -> list[str]:
+    """What differs between an audit and what its artifacts say now; empty if nothing does.
+
+    Verifies the checksum of every piece of evidence and judges every claim again from the measures, with the
+    thresholds that the registry has now.
+    """
+    audit = artifacts.read_json(audit_file)
+    claims = registry.load(Path(audit["registry"]))
+    differences = []
+    for claimed in audit["claims"]:
+        name = claimed["id"]
+        broken = [
+            item["path"]
+            for item in claimed["evidence"]
+            if not Path(item["path"]).exists() or artifacts.sha256(Path(item["path"])) != item["sha256"]
+        ]
+        if broken:
+            differences += [f"{name}: {path}: missing or not as it was audited" for path in broken]
+            continue
+        if name not in claims:
+            differences.append(f"{name}: not in {audit['registry']}")
+            continue
+        if claims[name].thresholds != claimed["thresholds"]:
+            differences.append(f"{name}: thresholds in {audit['registry']} are not those of the audit")
+        measures, members = _members(claimed)
+        try:
+            again = claim_stage.judge(name, claims[name], measures, members)
+        except UserError as error:
+            differences.append(f"{name}: {error}")
+            continue
+        if again["verdict"] != claimed["verdict"]:
+            differences.append(f"{name}: verdict is {again['verdict']}, the audit says {claimed['verdict']}")
+        if again["agrees"] != claimed["agrees"]:
+            differences.append(f"{name}: agreement with the expectation is not as the audit says")
+        for key in ("value", "low", "high"):
+            found, said = again["statistic"][key], claimed["statistic"][key]
+            if not _close(found, said):
+                differences.append(f"{name}: statistic's {key} is {found}, the audit says {said}")
+    return differences
+
+
+def _members(claimed: dict[str, Any]) -> tuple[Path, list[str]]:
+    members = list(claimed["seeds"])
+    first = Path(claimed["evidence"][0]["path"]).parent
+    return Path(str(first).removesuffix(members[0])), members
+
+
+def _close(first: float | None, second: float | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return math.isclose(first, second, rel_tol=RELATIVE, abs_tol=1e-12)
+
+
+def expectations(audit_file: Path) -> list[str]:
+    """Claims whose verdict is none of those that must hold: controls that failed, theorems that came out false."""
+    audit = artifacts.read_json(audit_file)
+    return [
+        f"{claim['id']}: {claim['verdict']}, must be {' or '.join(claim['must_be'])} ({claim['reason']})"
+        for claim in audit["claims"]
+        if claim["must_be"] and claim["verdict"] not in claim["must_be"]
+    ]

@@ -1,0 +1,55 @@
+"""Stage `claim`: the measures that a claim reads → its verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from dirconv import artifacts
+from dirconv.claims import Evidence, ensemble, registry
+from dirconv.errors import UserError
+from dirconv.options import did_you_mean, parse
+from dirconv.stages._specification import code
+
+
+def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) -> dict[str, Any]:
+    """The claim's verdict on each member (a folder below `measures`) and on all of them together."""
+    if not members:
+        raise UserError(f"claim {name}: the study follows no run that it reads ({', '.join(claim.runs)})")
+    rule = registry.rule(claim.rule)
+    thresholds = parse(rule.Thresholds, claim.thresholds, f"{name}.thresholds")
+    outcomes, evidence = {}, []
+    for member in members:
+        folder = measures / member
+        record = artifacts.read_manifest(folder)
+        tables = {table: artifacts.read_table(folder / f"{table}.parquet") for table in claim.tables}
+        outcomes[member] = rule.judge(Evidence(tables, record), thresholds)
+        files = [f"{table}.parquet" for table in claim.tables] + [artifacts.MANIFEST]
+        evidence += [{"path": str(folder / file), "sha256": artifacts.sha256(folder / file)} for file in files]
+    whole = ensemble(list(outcomes.values()))
+    return {
+        "id": name,
+        "verdict": whole.verdict,
+        "agrees": None if claim.expected == "open" else whole.verdict == claim.expected,
+        "reason": whole.reason,
+        "statistic": {
+            "name": rule.STATISTIC,
+            "value": whole.value,
+            "low": whole.low,
+            "high": whole.high,
+            "threshold": claim.thresholds[rule.THRESHOLD],
+        },
+        "seeds": {member: dataclasses.asdict(outcome) for member, outcome in outcomes.items()},
+        "evidence": evidence,
+    }
+
+
+def run(name: str, registry_file: Path, measures: Path, members: list[str], out: Path) -> None:
+    """Write the verdict with the registry's entry to `out` (JSON)."""
+    claims = registry.load(registry_file)
+    if name not in claims:
+        raise UserError(f"--claim: unknown claim {name!r}{did_you_mean(name, list(claims))}")
+    entry = registry.entry(claims[name])
+    verdict = judge(name, claims[name], measures, members)
+    artifacts.write_json(out, {**verdict, "entry": entry, "code": code("claim", entry)})

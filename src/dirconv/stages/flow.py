@@ -1,0 +1,88 @@
+"""Stage `flow`: from where ℒ < ℓ(0) to the study's goal; a row for every step, weights at log-spaced ln(1/ℒ)."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dirconv import artifacts, flow, losses
+from dirconv.options import Stop
+from dirconv.stages import _job
+from dirconv.stages._progress import Progress
+
+COLUMNS = [field.name for field in dataclasses.fields(flow.Step) if field.name != "state"]
+
+
+def run(spec: dict[str, Any], split: Path, start: Path, out: Path, checkpoints: Path, log: Path) -> None:
+    """Write steps.parquet (a row a step), snapshots.safetensors (weights (S, D), steps (S,)) and manifest.json."""
+    device = _job.prepare(spec)
+    artifacts.read_manifest(start)
+    first = torch.from_numpy(artifacts.read_tensors(start / "start.safetensors")["weights"]).to(device)
+    margin_map, _ = _job.maps(spec, split, device)
+    checkpoint = _job.Checkpoint(checkpoints, "flow", spec, split / "split.safetensors", start / "start.safetensors")
+    with checkpoint.locked():
+        progress = Progress(f"flow {spec['run']}/seed{spec['seed']}", log, checkpoint.folder / "history.txt")
+        state, rows, taken, highest = flow.State(first), [], [], None
+        saved = checkpoint.load()
+        if saved is not None:
+            tensors, record = saved
+            state = flow.State(weights=torch.from_numpy(tensors["weights"]).to(device), **record["state"])
+            rows, taken, highest = record["rows"], record["taken"], record["highest"]
+            progress.line(f"goes on from step {state.step}")
+        events = flow.follow(
+            margin_map,
+            losses.get(spec["loss"]),
+            flow.from_options(spec["flow"]),
+            Stop(**spec["stop"]),
+            state,
+            norm_start=float(first.norm()),
+            highest_level=highest,
+            per_decade=spec["snapshots_per_decade"],
+        )
+        timer = _job.Timer()
+        for event in events:
+            step = event.step
+            if not rows or rows[-1]["step"] != step.state.step:  # an underflow repeats the last step
+                rows.append(_row(step))
+            if event.snapshot and (not taken or taken[-1] != step.state.step):
+                weights = step.state.weights.to(getattr(torch, spec["precision"])).cpu().numpy()
+                artifacts.write_tensors(checkpoint.snapshot(len(taken)), {"weights": weights})
+                taken.append(step.state.step)
+            reached = flow.level(step.ln_risk, spec["snapshots_per_decade"])
+            highest = reached if highest is None else max(highest, reached)
+            progress.update(
+                event.progress,
+                f"step {step.state.step}  log10 L {step.ln_risk / math.log(10):.2f}  cos {step.cos:.4f}  "
+                f"ln|W| +{math.log(step.norm / float(first.norm())):.4f}",
+                final=event.stop is not None,
+            )
+            if timer.due():
+                scalars = {f.name: getattr(step.state, f.name) for f in dataclasses.fields(flow.State)}
+                position = scalars.pop("weights").cpu().numpy()
+                record = {"state": scalars, "rows": rows, "taken": taken, "highest": highest}
+                checkpoint.save({"weights": position}, record)
+        _write(out, rows, taken, checkpoint, {**_job.provenance("flow", spec, device), "stop": str(event.stop)})
+        progress.close()
+        checkpoint.remove()
+
+
+def _row(step: flow.Step) -> dict[str, Any]:
+    state = {"step": step.state.step, "evaluations": step.state.evaluations, "zeta": step.state.path_length}
+    return {**state, **{name: getattr(step, name) for name in COLUMNS}}
+
+
+def _write(
+    out: Path, rows: list[dict[str, Any]], taken: list[int], checkpoint: _job.Checkpoint, record: dict[str, Any]
+) -> None:
+    weights = [artifacts.read_tensors(checkpoint.snapshot(i))["weights"] for i in range(len(taken))]
+    artifacts.write_tensors(
+        out / "snapshots.safetensors", {"weights": np.stack(weights), "steps": np.array(taken, dtype=np.int64)}
+    )
+    artifacts.write_table(out / "steps.parquet", pd.DataFrame(rows))
+    artifacts.write_manifest(out, ["steps.parquet", "snapshots.safetensors"], record)

@@ -1,0 +1,60 @@
+"""Stage `measure`: a trajectory → one table for each module of `dirconv.measures`, all that claims and figures read."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from dirconv import artifacts, losses, measures
+from dirconv.options import member, modules
+from dirconv.stages import _job
+
+
+def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: Path) -> None:
+    """Write a Parquet table per measure and manifest.json to `out`."""
+    device = _job.prepare(spec)
+    source = artifacts.read_manifest(trajectory)
+    artifacts.read_manifest(start)
+    train_map, test_map = _job.maps(spec, split, device)
+    snapshots = artifacts.read_tensors(trajectory / "snapshots.safetensors")
+    found = measures.Trajectory(
+        training=artifacts.read_table(start / "training.parquet"),
+        steps=artifacts.read_table(trajectory / "steps.parquet"),
+        snapshot_steps=snapshots["steps"],
+        weights=torch.from_numpy(snapshots["weights"]).to(device),
+        train=train_map,
+        test=test_map,
+        loss=losses.get(spec["loss"]),
+    )
+    names = modules("measures")
+    for name in names:
+        artifacts.write_table(out / f"{name}.parquet", member("measures", name, "measure").table(found))
+    data = artifacts.read_manifest(split)
+    artifacts.write_manifest(
+        out,
+        [f"{name}.parquet" for name in names],
+        {
+            **_job.provenance("measure", spec, device),
+            "stop": source["stop"],
+            "summary": _summary(found.path),
+            "trajectory": {key: source[key] for key in ("code", "machine", "versions", "created", "files")},
+            "data": {key: data[key] for key in ("variant", "classes", "counts", "source_sha256")},
+        },
+    )
+
+
+def _summary(path: pd.DataFrame) -> dict[str, float]:
+    """Where the run came to, for the audit's table of runs."""
+    end = path.iloc[-1]
+    return {
+        "steps": int(end["step"]),
+        "evaluations": int(end["evaluations"]),
+        "log10_risk": float(end["ln_risk"]) / math.log(10),
+        "tau": float(end["tau"]),
+        "zeta": float(end["zeta"]),
+        "cos": float(end["cos"]),
+    }

@@ -1,0 +1,196 @@
+"""A study file, validated in full, and the plain JSON specifications that its jobs get.
+
+Each job's specification holds exactly what its result depends on, so that a change reruns what it must and no more:
+where images lie, for instance, is left out, what they are is told by the checksum of the prepared split.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from pathlib import Path
+from typing import Any
+
+from dirconv import data, flow, models
+from dirconv.artifacts import MANIFEST, finite, read_manifest
+from dirconv.claims import registry
+from dirconv.config import Run, Study
+from dirconv.errors import UserError
+from dirconv.options import Train, did_you_mean, load_yaml, member, modules, parse
+from dirconv.stages._specification import code, what
+
+
+@dataclasses.dataclass(frozen=True)
+class Resolved:
+    """A valid study and what follows from it."""
+
+    study: Study
+    where: str  # the file it came from, for messages
+    claims: dict[str, registry.Claim]  # those it judges, in the registry's order
+
+    @property
+    def results(self) -> str:
+        return f"{self.study.results}/{self.study.study}"
+
+    @property
+    def figures_folder(self) -> str:
+        return f"{self.study.figures_folder}/{self.study.study}"
+
+    @property
+    def members(self) -> dict[str, tuple[str, int]]:
+        """Every run and seed that is followed: 'alexnet/seed0' → ('alexnet', 0)."""
+        return {
+            f"{name}/seed{seed}": (name, seed)
+            for name, run in self.study.runs.items()
+            if run.flow is not None
+            for seed in run.seeds
+        }
+
+    def inputs(self, claim: str) -> list[str]:
+        """The folders below measures/ that a claim reads."""
+        chosen = self.claims[claim]
+        if chosen.table == "homogeneity":
+            return [f"{name}/homogeneity" for name in chosen.runs]
+        return [member for member, (name, _) in self.members.items() if name in chosen.runs]
+
+    @property
+    def judged(self) -> list[str]:
+        """Every folder below measures/ that some claim reads."""
+        return list(dict.fromkeys(member for name in self.claims for member in self.inputs(name)))
+
+    @functools.cached_property
+    def figures(self) -> dict[str, list[str]]:
+        """The study's figures, each with the folders below measures/ that it shows."""
+        checked = [f"{name}/homogeneity" for name in self.study.runs]
+        found = {}
+        for name in modules("figures"):
+            members = checked if self.figure_tables(name) == ("homogeneity",) else list(self.members)
+            if members:
+                found[name] = members
+        return found
+
+    def figure_tables(self, figure: str) -> tuple[str, ...]:
+        """The tables of measures that a figure reads."""
+        return member("figures", figure, "figure").TABLES
+
+    def is_reference(self, name: str) -> bool:
+        """Whether a followed run's measures stand without its trajectory, and are those of this very study."""
+        folder = Path(self.results) / "measures" / name
+        if not (folder / MANIFEST).exists() or (Path(self.results) / "runs" / name / MANIFEST).exists():
+            return False
+        specification = self.flow_specification(*self.members[name])
+        return read_manifest(folder, verify=False)["specification"] == finite(specification)
+
+    def code(self, name: str) -> list[str]:
+        """The code hashes that a folder below measures/ would have if it were made today."""
+        if name in self.members:
+            specification = self.flow_specification(*self.members[name])
+            return [code(stage, specification) for stage in ("flow", "measure")]
+        run = name.split("/")[0]
+        return [code("homogeneity", self.network_specification(run, self.study.runs[run].seeds[0]))]
+
+    def data_options(self, name: str) -> dict[str, Any]:
+        """What the data stage gets: what is prepared, and where it lies."""
+        options = dict(self.study.data[name])
+        if options.get("source") == "folder" and options.get("path") is None and self.study.images is not None:
+            options["path"] = self.study.images
+        return dataclasses.asdict(data.specification(options, f"{self.where}: data.{name}"))
+
+    def network_specification(self, name: str, seed: int) -> dict[str, Any]:
+        """What a network at initialization depends on."""
+        run = self.study.runs[name]
+        spec = models.specification(run.model, f"{self.where}: runs.{name}.model")
+        degree = spec.degree if run.declared_degree is None else run.declared_degree
+        train = run.train or Train()
+        return {
+            "run": name,
+            "seed": seed,
+            "model": dataclasses.asdict(spec),
+            "degree": degree,
+            "outputs": self._outputs(run),
+            "scale": train.scale,
+            "precision": run.precision,
+        }
+
+    def train_specification(self, name: str, seed: int) -> dict[str, Any]:
+        """What the point where the flow starts depends on."""
+        run = self.study.runs[name]
+        return {
+            **self.network_specification(name, seed),
+            "data": what(self.data_options(run.data)),
+            "loss": run.loss,
+            "train": dataclasses.asdict(run.train),
+            "chunk": run.chunk,
+            "keep": run.keep,
+            "threads": self.study.threads,
+            "device": self.study.device,
+        }
+
+    def flow_specification(self, name: str, seed: int) -> dict[str, Any]:
+        """What a trajectory depends on."""
+        run = self.study.runs[name]
+        stop = {key: value for key, value in dataclasses.asdict(run.stop).items() if math.isfinite(value)}
+        return {
+            **self.train_specification(name, seed),
+            "flow": dataclasses.asdict(flow.specification(run.flow, f"{self.where}: runs.{name}.flow")),
+            "stop": stop,
+            "snapshots_per_decade": run.snapshots_per_decade,
+        }
+
+    def _outputs(self, run: Run) -> int:
+        classes = self.data_options(run.data)["classes"]
+        return 1 if isinstance(classes, dict) else len(classes)
+
+
+def study(values: dict[str, Any], where: str) -> Resolved:
+    """Validate a study file's content in full: every key, name and reference. UserError in one line otherwise."""
+    parsed = parse(Study, values, where)
+    entries = registry.load(Path(parsed.registry))
+    wanted = list(entries) if parsed.claims is None else parsed.claims
+    for name in wanted:
+        if name not in entries:
+            raise UserError(f"{where}: claims: unknown claim {name!r}{did_you_mean(name, list(entries))}")
+        missing = [run for run in entries[name].runs if run not in parsed.runs]
+        if missing and parsed.claims is not None:
+            raise UserError(f"{where}: claims: {name} reads the run {missing[0]!r}, which the study lacks; add it")
+    claims = {name: entries[name] for name in wanted if all(run in parsed.runs for run in entries[name].runs)}
+    resolved = Resolved(parsed, where, claims)
+    for name, run in parsed.runs.items():
+        at = f"{where}: runs.{name}"
+        if run.data not in parsed.data:
+            raise UserError(f"{at}.data: unknown data set {run.data!r}{did_you_mean(run.data, list(parsed.data))}")
+        if (run.train is None) != (run.flow is None):
+            raise UserError(f"{at}: give both `train` and `flow`, or neither (the run is then only checked)")
+        if run.flow is not None:
+            resolved.flow_specification(name, run.seeds[0])
+        else:
+            resolved.network_specification(name, run.seeds[0])
+        if run.loss == "logistic" and resolved._outputs(run) > 1:
+            raise UserError(f"{at}.loss: logistic is for two classes; use cross_entropy")
+    for name in parsed.data:
+        resolved.data_options(name)
+    return resolved
+
+
+def load(path: Path, overrides: dict[str, Any] | None = None) -> Resolved:
+    """The study file at `path`; `overrides` replaces top-level keys (as --config KEY=VALUE does)."""
+    values = load_yaml(path)
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected a mapping with the keys study, data, runs")
+    return study({**values, **(overrides or {})}, str(path))
+
+
+def job(resolved: Resolved, stage: str, name: str, seed: int | None) -> dict[str, Any]:
+    """The specification of one job: of `dirconv data`, `homogeneity`, `train` or `flow`."""
+    known = list(resolved.study.data if stage == "data" else resolved.study.runs)
+    if name not in known:
+        raise UserError(f"--name: unknown {name!r}{did_you_mean(name, known)}")
+    if stage == "data":
+        return resolved.data_options(name)
+    if stage == "homogeneity":
+        return resolved.network_specification(name, resolved.study.runs[name].seeds[0])
+    followed = {member: key for member, key in resolved.members.items() if key[0] == name}
+    if (name, seed) not in followed.values():
+        raise UserError(f"--seed: the study follows {', '.join(followed) or f'no seed of {name}'}; name one of them")
+    return resolved.train_specification(name, seed) if stage == "train" else resolved.flow_specification(name, seed)

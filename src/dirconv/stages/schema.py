@@ -1,0 +1,36 @@
+"""Stage `schema`: what a study file may say, as JSON schema (workflow/schemas/study.schema.json), for editors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from dirconv.artifacts import write_text
+from dirconv.config import Study
+from dirconv.options import member, modules
+
+
+def study_schema() -> dict[str, Any]:
+    """The schema of `Study`, with the options of every data source, network and flow method filled in."""
+    schema = pydantic.TypeAdapter(Study).json_schema()
+    definitions = schema["$defs"]
+    for package, target in (("data", "data"), ("models", "model"), ("flow", "flow")):
+        choices = []
+        for name in modules(package):
+            found = pydantic.TypeAdapter(member(package, name, package).Spec).json_schema()
+            definitions |= found.pop("$defs", {})
+            definitions[f"{package}.{name}"] = found
+            choices.append({"$ref": f"#/$defs/{package}.{name}"})
+        if target == "data":
+            schema["properties"]["data"]["additionalProperties"] = {"oneOf": choices}
+        else:
+            definitions["Run"]["properties"][target] = {"oneOf": [*choices, {"type": "null"}]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def run(out: Path) -> None:
+    """Write the schema to `out`."""
+    write_text(out, json.dumps(study_schema(), indent=2, ensure_ascii=False, default=str) + "\n")

@@ -1,0 +1,88 @@
+"""Stage `train`: SGD from initialization until ℒ < ℓ(0), where the flow starts."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from dirconv import artifacts, losses, training
+from dirconv.errors import UserError
+from dirconv.margins import NetworkMap, error_rate, evaluate
+from dirconv.options import Train
+from dirconv.stages import _job, homogeneity
+from dirconv.stages._progress import Progress
+
+CLASSIFIED = "classified"  # ℒ < ℓ(0)
+EPOCHS = "epochs"  # given up
+
+
+def run(spec: dict[str, Any], split: Path, check: Path, out: Path, checkpoints: Path, log: Path) -> None:
+    """Write start.safetensors (weights), training.parquet (a row an epoch) and manifest.json to `out`."""
+    homogeneity.require(check, spec["run"])
+    device = _job.prepare(spec)
+    loss = losses.get(spec["loss"])
+    options = Train(**spec["train"])
+    margin_map, test_map = _job.maps(spec, split, device)
+    checkpoint = _job.Checkpoint(checkpoints, "train", spec, split / "split.safetensors")
+    with checkpoint.locked():
+        progress = Progress(f"train {spec['run']}/seed{spec['seed']}", log, checkpoint.folder / "history.txt")
+        state, rows = training.start(margin_map.flatten(), spec["seed"]), []
+        saved = checkpoint.load()
+        if saved is not None:
+            tensors, record = saved
+            state = training.SgdState(
+                weights=torch.from_numpy(tensors["weights"]).to(device),
+                velocity=torch.from_numpy(tensors["velocity"]).to(device),
+                epoch=record["epoch"],
+                random=torch.from_numpy(tensors["random"]),
+            )
+            rows = record["rows"]
+            progress.line(f"goes on from epoch {state.epoch}")
+        else:
+            rows.append(_row(margin_map, test_map, loss, state))
+        timer = _job.Timer()
+        states = training.epochs(margin_map, loss, options, state)
+        while rows[-1]["ln_risk"] >= loss.ln_at_zero and state.epoch < options.epochs:
+            state = next(states)
+            rows.append(_row(margin_map, test_map, loss, state))
+            ln_risk = rows[-1]["ln_risk"]
+            if not math.isfinite(ln_risk):
+                raise UserError(
+                    f"runs.{spec['run']}.train.learning_rate: training diverged in epoch {state.epoch} with "
+                    f"{options.learning_rate}; lower it"
+                )
+            # the way to ℓ(0) is roughly even in ln ℒ, and an estimate is all that a bar needs
+            share = (rows[0]["ln_risk"] - ln_risk) / (rows[0]["ln_risk"] - loss.ln_at_zero)
+            progress.update(
+                min(max(share, state.epoch / options.epochs), 1.0),
+                f"epoch {state.epoch}  log10 L {ln_risk / math.log(10):.3f}  train error {rows[-1]['train_error']:.4f}",
+                final=ln_risk < loss.ln_at_zero,
+            )
+            if timer.due():
+                tensors = {"weights": state.weights, "velocity": state.velocity, "random": state.random}
+                arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+                checkpoint.save(arrays, {"epoch": state.epoch, "rows": rows})
+        reason = CLASSIFIED if rows[-1]["ln_risk"] < loss.ln_at_zero else EPOCHS
+        artifacts.write_tensors(out / "start.safetensors", {"weights": state.weights.cpu().numpy()})
+        artifacts.write_table(out / "training.parquet", pd.DataFrame(rows))
+        artifacts.write_manifest(
+            out, ["start.safetensors", "training.parquet"], {**_job.provenance("train", spec, device), "stop": reason}
+        )
+        progress.close()
+        checkpoint.remove()
+
+
+def _row(margin_map: NetworkMap, test_map: NetworkMap, loss: losses.Loss, state: training.SgdState) -> dict[str, Any]:
+    margins = margin_map.values(state.weights)
+    test_margins = evaluate(margin_map, test_map, state.weights)
+    return {
+        "epoch": state.epoch,
+        "ln_risk": float(loss.ln_risk(margins)),
+        "norm": float(state.weights.norm()),
+        "train_error": error_rate(margins),
+        "test_error": error_rate(test_margins),
+    }
