@@ -1,0 +1,53 @@
+rule audit:
+    input:
+        claims=[f"{RESULTS}/claims/{name}.json" for name in STUDY.claims],
+        figures=ancient(FIGURES),  # a figure that is only drawn again changes nothing; one whose code changed does
+        measures=[f"{RESULTS}/measures/{member}/manifest.json" for member in STUDY.judged],
+    output:
+        json=f"{RESULTS}/audit.json",
+        md=f"{RESULTS}/audit.md",
+        html=report(f"{RESULTS}/audit.html", caption="../report/audit.rst", category="Audit"),
+    params:
+        study=STUDY_FILE,
+        overrides=as_json(OVERRIDES),
+        # a moved-on code marks artifacts as stale without making them again, so the page depends on it
+        code=[_specification.code("audit", {})] + [STUDY.code(member) for member in STUDY.judged],
+        drawn=[_specification.code("figure", {"figure": name}) for name in STUDY.figures],
+    log:
+        f"{LOGS}/audit.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "dirconv audit --study {params.study} --set {params.overrides:q} 2> >(tee {log} >&2)"
+
+
+rule notebook:
+    input:
+        notebook="notebooks/read_an_audit.ipynb",
+        audit=f"{RESULTS}/audit.json",
+    output:
+        report(f"{RESULTS}/notebook.html", caption="../report/notebook.rst", category="Audit"),
+    log:
+        f"{LOGS}/notebook.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "DIRCONV_AUDIT=$PWD/{input.audit} jupyter nbconvert --execute --to html --output-dir $(dirname {output})"
+        " --output notebook.html {input.notebook} > {log} 2>&1"
+
+
+# last: the page is written whatever the verdicts are; this fails if a control or a theorem did not come out as it must
+rule check:
+    input:
+        audit=rules.audit.output.json,
+        page=rules.audit.output.html,
+        notebook=rules.notebook.output,
+        figures=ancient(FIGURES),
+    output:
+        f"{RESULTS}/check.json",
+    log:
+        f"{LOGS}/check.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "dirconv check --audit {input.audit} --out {output} 2> >(tee {log} >&2)"
