@@ -48,9 +48,12 @@ def imports(module: str) -> frozenset[str]:
 
 @functools.cache
 def _code(module: str) -> str:
-    """A module's source without comments, docstrings and blank lines, the same under every Python version."""
+    """A module's source without comments, docstrings and blank lines, the same under every Python version.
+
+    A package's templates (Jinja) are code as well.
+    """
     source = _file(module).read_text()
-    lines = source.splitlines()
+    lines = source.split("\n")
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
@@ -60,7 +63,8 @@ def _code(module: str) -> str:
             first = node.body[0]
             if isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str):
                 lines[first.lineno - 1 : first.end_lineno] = [""] * (first.end_lineno - first.lineno + 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+    templates = sorted(_file(module).parent.glob("*.j2")) if _file(module).name == "__init__.py" else []
+    return "\n".join([line.rstrip() for line in lines if line.strip()] + [path.read_text() for path in templates])
 
 
 def closure(*modules: str) -> list[str]:
@@ -72,6 +76,7 @@ def closure(*modules: str) -> list[str]:
         if module not in seen:
             seen.add(module)
             waiting.extend(imports(module))
+            waiting.extend(filter(None, [module.rpartition(".")[0]]))  # its package is imported before it
     return sorted(seen)
 
 

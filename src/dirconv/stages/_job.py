@@ -100,10 +100,11 @@ class Checkpoint:
         """Hold the checkpoint: a job that Snakemake lost track of may still be running."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle = open(self.folder / "lock", "w")
+            lock = self.folder / "lock"
+            lock.touch()
         except OSError as error:
             raise UserError(f"{self.folder}: cannot be written ({error.strerror}); make it writable") from error
-        with handle:
+        with open(lock) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

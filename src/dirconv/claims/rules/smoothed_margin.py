@@ -41,7 +41,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     path = _common.from_assumption(evidence)
     path = path[path["smoothed_margin"] > 0]
     ln_margin = np.log(path["smoothed_margin"].to_numpy())
-    fall = float(-np.expm1((ln_margin - np.maximum.accumulate(ln_margin)).min()))
+    fall = max(0.0, float(-np.expm1((ln_margin - np.maximum.accumulate(ln_margin)).min())))
     explained = float((degree * path["tan"].abs() * path["error"]).max())
     reason = f"one step's local error explains a fall of up to {explained:.2g}"
     if fall <= thresholds.fall:

@@ -1,0 +1,69 @@
+"""Alignment and the direction's movement along the flow, against ln(1/ℒ) and against τ.
+
+Rows: cos ∠(W, −∇ℒ) at every step; the angle to the last snapshot's direction, which is zero at the end whatever the
+direction does; the angle between successive log-spaced snapshots. Logarithmic axes: the start (τ = 0) is not in the
+column over τ, and an angle of exactly zero would not be in the last row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dirconv.figures import positive, reached, stack, style, thin
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from dirconv.figures import Source
+
+TABLES = ("path", "direction")
+COLUMNS = ["run", "network", "seed", "quantity", "against", "x", "value"]
+QUANTITIES = {
+    "cos": ("alignment", style.COS),
+    "angle_to_last": ("angle to the last direction", "angle (rad)"),
+    "angle_from_previous": ("angle between successive log-spaced snapshots", "angle (rad)"),
+}
+AGAINST = {"log_inverse_risk": style.LOG_INVERSE_RISK, "tau": style.TAU}
+
+
+def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
+    """The figure, and its data: a row a point, `value` of `quantity` at `x` of `against`."""
+    palette = style.colours(source.run for source in sources)
+    shown = reached(sources, "path")
+    parts = []
+    for source in shown:
+        for quantity in QUANTITIES:
+            rows = thin(source.path, "cos") if quantity == "cos" else source.snapshots("direction")
+            rows = rows.dropna(subset=[quantity])
+            for against in AGAINST:
+                points = positive(rows, against)
+                if quantity == "angle_from_previous":
+                    points = positive(points, quantity)
+                part = points.assign(quantity=quantity, against=against, x=points[against], value=points[quantity])
+                parts.append(part.assign(**source.identity))
+    table = stack(parts, COLUMNS)
+
+    figure, axes = style.panels(3, 2, 6.6, sharex="col", sharey="row")
+    for row, (quantity, (title, unit)) in zip(axes, QUANTITIES.items(), strict=True):
+        for panel, (against, label) in zip(row, AGAINST.items(), strict=True):
+            chosen = table[(table["quantity"] == quantity) & (table["against"] == against)]
+            marks = {} if quantity == "cos" else {"marker": "o", "markersize": 2.6, "markeredgewidth": 0}
+            style.curves(panel, chosen, "x", "value", palette, **marks)
+            style.log(panel, x=True, y=quantity == "angle_from_previous")
+            panel.set(xlabel=label, ylabel=unit)
+        row[0].set_title(title)
+        row[1].set_ylabel("")
+        if quantity == "cos":
+            row[0].axhline(1, **style.GUIDE)
+            row[1].axhline(1, **style.GUIDE)
+        if quantity == "angle_to_last" and len(table):
+            row[0].set_ylim(bottom=0)
+            for panel in row:
+                note = "zero at the end by construction"
+                panel.text(0.02, 0.04, note, transform=panel.transAxes, fontsize=7, color="0.35")
+    for panel in axes[:-1].flat:
+        panel.set_xlabel("")
+    style.lettered(axes.flat)
+    style.runs_legend(figure, shown, palette)
+    return figure, table

@@ -1,0 +1,56 @@
+"""Training and test error: while SGD finds ℒ < ℓ(0), and along the flow from there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dirconv.figures import positive, reached, stack, style, thin
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from dirconv.figures import Source
+
+TABLES = ("training", "errors")
+COLUMNS = ["run", "network", "seed", "phase", "images", "against", "x", "error_percent"]
+IMAGES = {"train": (0, (1.5, 1.5)), "test": "-"}  # line styles
+
+
+def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
+    """The figure, and its data: a row a point, error in percent on training or test images."""
+    palette = style.colours(source.run for source in sources)
+    shown = reached(sources, "errors")
+    parts = []
+    for source in shown:
+        for images in IMAGES:
+            column = f"{images}_error"
+            sgd = thin(source.tables["training"].dropna(subset=[column]), column)
+            flow = positive(source.snapshots("errors").dropna(subset=[column]), "log_inverse_risk")
+            for phase, against, rows in (("sgd", "epoch", sgd), ("flow", "log_inverse_risk", flow)):
+                part = rows.assign(phase=phase, images=images, against=against, x=rows[against])
+                parts.append(part.assign(error_percent=100 * rows[column], **source.identity))
+    table = stack(parts, COLUMNS)
+
+    figure, (axes,) = style.panels(1, 2, 2.9)
+    titles = {"sgd": ("SGD, until ℒ < ℓ(0)", "epoch"), "flow": ("the flow from there", style.LOG_INVERSE_RISK)}
+    for panel, (phase, (title, label)) in zip(axes, titles.items(), strict=True):
+        of_phase = table[table["phase"] == phase]
+        if of_phase.empty:
+            style.empty(panel)
+        else:
+            for images, line in IMAGES.items():
+                style.curves(
+                    panel, of_phase[of_phase["images"] == images], "x", "error_percent", palette,
+                    linestyle=line,
+                )  # fmt: skip
+            panel.set_ylim(bottom=-0.03 * panel.get_ylim()[1])  # so that an error of zero is seen
+        panel.set(title=title, xlabel=label, ylabel="error (%)")
+    style.log(axes[1], x=True)
+    style.lettered(axes)
+    more = [
+        style.guide(f"{name} images", linestyle=line, color="0.25")
+        for name, line in (("training", IMAGES["train"]), ("test", IMAGES["test"]))
+    ]
+    style.runs_legend(figure, shown, palette, *more)
+    return figure, table

@@ -1,0 +1,72 @@
+"""Is f(cW) = c^L f(W)? The relative deviation against c, for every network of the study.
+
+A network without a declared degree is held to the degree estimated at each c. Exact zeros are drawn at 1e-17.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dirconv.figures import stack, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from dirconv.figures import Source
+
+TABLES = ("homogeneity",)
+COLUMNS = ["run", "network", "seed", "declared_degree", "scale", "degree", "deviation", "drawn_at"]
+THRESHOLD = 1e-6  # above it, training refuses a network with a declared degree
+ZERO = 1e-17
+MARKERS = "osD^vP"
+
+
+def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
+    """The figure, and its data: a row a network and scale c."""
+    from matplotlib.lines import Line2D
+
+    palette = style.colours(source.run for source in sources)
+    parts = []
+    for source in sources:
+        rows = source.tables["homogeneity"].dropna(subset=["deviation"]).sort_values("scale")
+        drawn = rows["deviation"].where(rows["deviation"] != 0, ZERO)
+        parts.append(rows.assign(drawn_at=drawn, declared_degree=source.degree, **source.identity))
+    table = stack(parts, COLUMNS)
+
+    figure, ((axes,),) = style.panels(1, 1, 3.0)
+    handles = []
+    for index, source in enumerate(sources):
+        rows = table[(table["run"] == source.run) & (table["seed"] == source.seed)]
+        # open markers that shrink, so that equal networks are seen to lie on each other
+        mark = {
+            "marker": MARKERS[index % len(MARKERS)],
+            "markersize": max(8 - 1.7 * index, 3),
+            "markerfacecolor": "none",
+            "color": palette[source.run],
+            "linestyle": "-" if source.degree is not None else (0, (4, 2)),
+        }
+        axes.plot(rows["scale"], rows["drawn_at"], **mark)
+        if source.degree is not None:
+            text = rf"{source.network}: $L$ = {source.degree}"
+        else:
+            low, high = rows["degree"].min(), rows["degree"].max()
+            text = f"{source.network}: no degree declared" + (
+                f"\n(estimated: {low:.2g} to {high:.2g})" if len(rows) else ""
+            )
+        handles.append(Line2D([], [], label=text, **mark))
+    zeros = table[table["deviation"] == 0]
+    if len(zeros):
+        (mark,) = axes.plot(
+            zeros["scale"], zeros["drawn_at"], "v", color="0.2", markersize=3, label=r"exactly 0 (drawn at $10^{-17}$)"
+        )
+        handles.append(mark)
+    style.log(axes, x=True, y=True)
+    axes.axhline(THRESHOLD, **style.GUIDE)
+    handles.append(style.guide(r"$10^{-6}$: training refuses above"))
+    ticks = sorted(table["scale"].unique())
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set(xlabel="c", ylabel="largest relative deviation\nof $f(cW)$ from $c^L f(W)$")
+    figure.legend(handles=handles, loc="outside right upper")
+    return figure, table

@@ -1,0 +1,110 @@
+"""How the distribution of normalized margins settles: a row a network (its lowest seed), a column a normalization.
+
+Each curve is a snapshot: the share of training examples whose normalized margin is at most m. A homogeneous network's
+margins are divided by ‖W‖^L, which no other network allows; those are divided by the norm of the last layer, and by
+the mean margin, which leaves the shape alone. Divided by ℓ⁻¹(ℒ), margins are at least 1 and the axis is logarithmic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dirconv.figures import POINTS, first_seeds, reached, stack, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from dirconv.figures import Source
+
+TABLES = ("margins",)
+COLUMNS = ["run", "network", "seed", "normalization", "snapshot", "log_inverse_risk", "margin", "share"]
+SNAPSHOTS = 6
+LABELS = {
+    "by_norm": r"$p_i/\Vert W\Vert^L$",
+    "by_last": r"$p_i/\Vert W_{\mathrm{last}}\Vert$",
+    "by_risk": r"$p_i/\ell^{-1}(\mathcal{L})$",
+    "by_mean": r"$p_i/\mathrm{mean}\,|p_j|$",
+}
+
+
+def _normalizations(source: Source) -> list[str]:
+    return ["by_norm", "by_risk"] if source.degree is not None else ["by_last", "by_risk", "by_mean"]
+
+
+def _snapshots(rows: pd.DataFrame) -> list[int]:
+    """About six snapshots, log-spaced in ln(1/ℒ), the first and the last among them."""
+    levels = rows.groupby("snapshot")["log_inverse_risk"].first()
+    levels = np.log(levels[levels > 0])
+    wanted = np.linspace(levels.iloc[0], levels.iloc[-1], SNAPSHOTS)
+    return sorted({int((levels - level).abs().idxmin()) for level in wanted} | {levels.index[0], levels.index[-1]})
+
+
+def _distribution(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The empirical distribution function at no more than POINTS of the sorted values, both ends among them."""
+    values = np.sort(values[~np.isnan(values)])
+    share = np.arange(1, len(values) + 1) / max(len(values), 1)
+    at = np.unique(np.linspace(0, len(values) - 1, min(POINTS, len(values))).round().astype(int))
+    return values[at], share[at]
+
+
+def _legend(figure: Figure, row: np.ndarray, levels: list[float], shades: list) -> None:
+    """Right of a network's row: the colours of its snapshots with their ln(1/ℒ)."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    count = len(levels)
+    colours = ScalarMappable(BoundaryNorm(np.arange(count + 1), count), ListedColormap(shades))
+    bar = figure.colorbar(colours, ax=list(row), ticks=np.arange(count) + 0.5, aspect=18, pad=0.02)
+    bar.ax.set_yticklabels([f"{level:.3g}" for level in levels])
+    bar.ax.tick_params(length=0)
+    bar.ax.minorticks_off()
+    bar.outline.set_visible(False)
+    bar.set_label(style.LOG_INVERSE_RISK)
+
+
+def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
+    """The figure, and its data: a row a point of a curve."""
+    import pandas as pd
+
+    shown = first_seeds(reached(sources, "margins"))
+    parts = []
+    for source in shown:
+        rows = source.snapshots("margins")
+        for snapshot in _snapshots(rows):
+            of_snapshot = rows[rows["snapshot"] == snapshot]
+            level = float(of_snapshot["log_inverse_risk"].iloc[0])
+            for name in _normalizations(source):
+                margin, share = _distribution(of_snapshot[name].to_numpy(dtype=float))
+                part = pd.DataFrame({"margin": margin, "share": share})
+                parts.append(
+                    part.assign(normalization=name, snapshot=snapshot, log_inverse_risk=level, **source.identity)
+                )
+    table = stack(parts, COLUMNS)
+
+    columns = max((len(_normalizations(source)) for source in shown), default=1)
+    rows = max(len(shown), 1)
+    figure, axes = style.panels(rows, columns, 0.3 + 2.3 * rows, sharey=True)
+    if not shown:
+        style.empty(axes[0, 0])
+    for row, source in zip(axes, shown, strict=False):
+        of_run = table[table["run"] == source.run]
+        levels = of_run.groupby("snapshot")["log_inverse_risk"].first()
+        shades = dict(zip(levels.index, style.sequence(len(levels)), strict=True))
+        names = _normalizations(source)
+        for panel, name in zip(row, names, strict=False):
+            curves = of_run[of_run["normalization"] == name]
+            for snapshot, curve in curves.groupby("snapshot"):
+                panel.plot(curve["margin"], curve["share"], color=shades[snapshot])
+            if curves.empty:
+                style.empty(panel, "not defined")
+            style.log(panel, x=name == "by_risk" and bool((curves["margin"] > 0).all()))
+            panel.set(xlabel=LABELS[name], ylim=(0, 1.02), title=source.network if name == names[0] else "")
+        row[0].set_ylabel("share of examples")
+        for panel in row[len(names) :]:
+            panel.set_axis_off()
+        _legend(figure, row, levels.to_list(), list(shades.values()))
+    style.lettered(axes.flat)
+    return figure, table

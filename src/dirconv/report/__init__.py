@@ -1,0 +1,59 @@
+"""The audit page: a study's audit (the content of audit.json) as Markdown and as one HTML file that needs nothing else.
+
+`stages.audit` says what the audit holds. Here it is only put into words: `_view` prepares everything that a page
+shows, the templates beside this file lay it out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from dirconv.report import _view
+
+MARKUP = re.compile(r"([\\`*_<>|~$&]|\](?=[(\[:]))")  # what Markdown would take for more than a character
+
+
+def markdown(audit: dict[str, Any], folder: Path) -> str:
+    """The audit in Markdown, for a file in `folder`: pictures are linked relative to it."""
+    template = _environment(autoescape=False, finalize=_plain, filters={"code": _code}).get_template("audit.md.j2")
+    return template.render(_view.page(audit, lambda path: _link(path, folder)))
+
+
+def html(audit: dict[str, Any]) -> str:
+    """The audit as one HTML file, pictures inside. UserError if a picture is missing."""
+    return _environment(autoescape=True).get_template("audit.html.j2").render(_view.page(audit, _view.embedded))
+
+
+def _environment(filters: dict[str, Any] | None = None, **options: Any) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dirconv.report", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **options,
+    )
+    environment.filters.update(filters or {})
+    return environment
+
+
+def _plain(value: Any) -> Any:
+    """A string such that Markdown shows it as it is; what is marked as safe is left alone."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return Markup(MARKUP.sub(r"\\\1", " ".join(value.split())))
+    return value
+
+
+def _code(value: str) -> Markup:
+    """A string as inline code, also in a cell of a table."""
+    return Markup("`{}`").format(Markup(" ".join(value.split()).replace("`", "'").replace("|", r"\|")))
+
+
+def _link(path: Path, folder: Path) -> str:
+    return Markup(Path(os.path.relpath(path, folder)).as_posix().replace(" ", "%20"))

@@ -1,0 +1,64 @@
+"""Numbers, dates and lists in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+NONE = "–"  # stands where there is no number
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+NEAR_ONE = 5e-5  # four digits would show 1
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """`value` with that many significant digits: 1.234, 12,345, 1.2·10⁻⁷, 1 − 3·10⁻⁶; a dash for None."""
+    if value is None or isinstance(value, str):
+        return value or NONE
+    if isinstance(value, int) or (abs(value) >= 1000 and float(value).is_integer() and abs(value) < 1e6):
+        return f"{int(value):,}".replace("-", "−")
+    if 0 < 1 - value < NEAR_ONE:
+        return f"1 − {number(1 - value, 2)}"
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    mantissa = mantissa.replace("-", "−")
+    if not exponent:
+        return mantissa
+    power = f"10{str(int(exponent)).translate(SUPERSCRIPT)}"
+    return {"1": power, "−1": f"−{power}"}.get(mantissa, f"{mantissa}·{power}")
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> str:
+    """[low, high], or nothing where that says no more than the value."""
+    if low is None or high is None or low == value == high:
+        return ""
+    return f"[{number(low)}, {number(high)}]"
+
+
+def date(text: str) -> str:
+    """An ISO 8601 time as 2026-11-24 02:46 UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def listed(values: Mapping[str, Any]) -> str:
+    """name value, name value, …"""
+    return ", ".join(f"{name} {number(value) if _is_number(value) else value}" for name, value in values.items())
+
+
+def options(values: Mapping[str, Any], name: str) -> str:
+    """What names a choice first, then its options in parentheses: densenet (depth 10, growth 6)."""
+    rest = {key: value for key, value in values.items() if key != name}
+    return f"{values[name]} ({listed(rest).replace('_', ' ')})" if rest else str(values[name])
+
+
+def count(amount: int, noun: str) -> str:
+    """1 claim, 2 claims."""
+    return f"{amount} {noun}{'' if amount == 1 else 's'}"
+
+
+def alternatives(words: list[str]) -> str:
+    """a, b or c."""
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,84 @@
+"""A job that is killed goes on where it was, and ends with the very same numbers as one that was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from dirconv import artifacts
+from dirconv.stages import resolve
+
+
+@pytest.fixture(scope="module")
+def study() -> resolve.Resolved:
+    return resolve.load(ROOT / "tests" / "workflow" / "smoke.yaml", {"registry": str(ROOT / "config" / "claims.yaml")})
+
+
+def arguments(stage: str, spec: dict, out: Path, checkpoints: Path, folder: Path, source: str) -> list[str]:
+    """The command of a training stage on the finished study's inputs."""
+    inputs = {
+        "train": ["--check", str(folder / "measures" / "alexnet" / "homogeneity")],
+        "flow": ["--start", str(folder / "starts" / "alexnet" / "seed0")],
+    }[stage]
+    return [
+        *(sys.executable, "-m", "dirconv", stage, "--spec", json.dumps(spec)),
+        *("--split", str(folder / "data" / "digits"), *inputs),
+        *("--out", str(out), "--checkpoints", str(checkpoints), "--log", str(out / "log.txt")),
+    ]
+
+
+def kill_after_first_checkpoint(command: list[str], checkpoints: Path) -> None:
+    process = subprocess.Popen(command, env={**os.environ, "DIRCONV_CHECKPOINT_SECONDS": "0"}, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("*/state.safetensors")):
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize("stage", ["train", "flow"])
+def test_a_killed_job_goes_on_bit_for_bit(stage, study, done, tmp_path):
+    out, checkpoints = tmp_path / "out", tmp_path / "checkpoints"
+    if stage == "train":
+        spec, names = study.train_specification("alexnet", 0), ("start.safetensors", "training.parquet")
+        whole = done.results / "starts" / "alexnet" / "seed0"
+    else:
+        spec, names = study.flow_specification("alexnet", 0), ("snapshots.safetensors", "steps.parquet")
+        whole = done.results / "runs" / "alexnet" / "seed0"
+    command = arguments(stage, spec, out, checkpoints, done.results, "digits")
+    kill_after_first_checkpoint(command, checkpoints)
+    assert not (out / artifacts.MANIFEST).exists()
+    subprocess.run(command, check=True, capture_output=True)
+    log = (out / "log.txt").read_text()
+    assert "goes on from" in log
+    for name in names:
+        assert artifacts.sha256(out / name) == artifacts.sha256(whole / name), name
+    assert not list(checkpoints.glob("*/state.safetensors"))  # done: nothing is left behind
+
+
+def test_two_processes_do_not_share_a_run(study, done, tmp_path):
+    import fcntl
+
+    from dirconv.stages import _job
+
+    spec = study.flow_specification("alexnet", 0)
+    inputs = (done.results / "data" / "digits" / "split.safetensors",)
+    start = done.results / "starts" / "alexnet" / "seed0" / "start.safetensors"
+    checkpoint = _job.Checkpoint(tmp_path / "checkpoints", "flow", spec, *inputs, start)
+    checkpoint.folder.mkdir(parents=True)
+    with open(checkpoint.folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = arguments("flow", spec, tmp_path / "out", tmp_path / "checkpoints", done.results, "digits")
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "another process is at this run" in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
