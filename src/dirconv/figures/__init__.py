@@ -111,13 +111,16 @@ def positive(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
 def thin(table: pd.DataFrame, column: str, limit: int = POINTS) -> pd.DataFrame:
     """At most `limit` rows of a curve: its ends, and between them the lowest and highest `column` of equal stretches.
 
-    Every n-th row would do for a smooth curve, but would show one branch of one that alternates.
+    Every n-th row would do for a smooth curve, but would show one branch of one that alternates. Half of the
+    stretches are evenly spaced, half geometrically, for the sake of a curve's start on logarithmic axes.
     """
     if len(table) <= limit:
         return table
     values = table[column].to_numpy(dtype=float)
     keep = {0, len(table) - 1}
-    for stretch in np.array_split(np.arange(len(table)), (limit - 2) // 2):
+    half = (limit - 2) // 4
+    edges = np.r_[np.linspace(0, len(table), half + 1), np.geomspace(1, len(table), half)].round().astype(int)
+    for stretch in np.split(np.arange(len(table)), np.unique(edges)[1:-1]):
         known = stretch[np.isfinite(values[stretch])]
         if len(known):
             keep |= {int(known[values[known].argmin()]), int(known[values[known].argmax()])}

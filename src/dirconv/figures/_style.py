@@ -92,6 +92,15 @@ def sequence(count: int) -> list[Any]:
     return seaborn.color_palette("flare", count)
 
 
+def kinds(count: int) -> list[Any]:
+    """Colours for kinds of layers: not those of runs."""
+    import seaborn
+
+    base = seaborn.color_palette("Dark2")
+    order = [7, 6, 0, 2, 3, 1, 5, 4]
+    return [base[order[i % len(order)]] for i in range(count)]
+
+
 def curves(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: dict[str, Any], **options: Any) -> None:
     """A thin line for each run and seed, in the run's colour."""
     import seaborn

@@ -1,8 +1,9 @@
 """Alignment and the direction's movement along the flow, against ln(1/ℒ) and against τ.
 
 Rows: cos ∠(W, −∇ℒ) at every step; the angle to the last snapshot's direction, which is zero at the end whatever the
-direction does; the angle between successive log-spaced snapshots. Logarithmic axes: the start (τ = 0) is not in the
-column over τ, and an angle of exactly zero would not be in the last row.
+direction does; the angle between successive log-spaced snapshots, with open circles at a run's first and last, which
+lie closer together than the others since start and end fall between levels. Logarithmic axes: the start (τ = 0) is
+not in the column over τ, and an angle of exactly zero would not be in the last row.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ TABLES = ("path", "direction")
 COLUMNS = ["run", "network", "seed", "quantity", "against", "x", "value"]
 QUANTITIES = {
     "cos": ("alignment", style.COS),
-    "angle_to_last": ("angle to the last direction", "angle (rad)"),
-    "angle_from_previous": ("angle between successive log-spaced snapshots", "angle (rad)"),
+    "angle_to_last": ("angle to the last direction", "angle (rad),\nzero at the end by construction"),
+    "angle_from_previous": (
+        "angle between successive log-spaced snapshots",
+        "angle (rad),\nopen circles: partial intervals",
+    ),
 }
 AGAINST = {"log_inverse_risk": style.LOG_INVERSE_RISK, "tau": style.TAU}
 
@@ -52,6 +56,10 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
             style.curves(panel, chosen, "x", "value", palette, **marks)
             style.log(panel, x=True, y=quantity == "angle_from_previous")
             panel.set(xlabel=label, ylabel=unit)
+            if quantity == "angle_from_previous":
+                for (run, _), curve in chosen.groupby(["run", "seed"], sort=False):
+                    ends = curve.iloc[[0, -1]]
+                    panel.scatter(ends["x"], ends["value"], s=11, color="white", edgecolors=[palette[run]], zorder=3)
         row[0].set_title(title)
         row[1].set_ylabel("")
         if quantity == "cos":
@@ -59,9 +67,6 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
             row[1].axhline(1, **style.GUIDE)
         if quantity == "angle_to_last" and len(table):
             row[0].set_ylim(bottom=0)
-            for panel in row:
-                note = "zero at the end by construction"
-                panel.text(0.02, 0.04, note, transform=panel.transAxes, fontsize=7, color="0.35")
     for panel in axes[:-1].flat:
         panel.set_xlabel("")
     style.lettered(axes.flat)

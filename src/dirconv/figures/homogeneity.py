@@ -67,6 +67,6 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     ticks = sorted(table["scale"].unique())
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.set(xlabel="c", ylabel="largest relative deviation\nof $f(cW)$ from $c^L f(W)$")
+    axes.set(xlabel="$c$", ylabel="largest relative deviation\nof $f(cW)$ from $c^L f(W)$")
     figure.legend(handles=handles, loc="outside right upper")
     return figure, table

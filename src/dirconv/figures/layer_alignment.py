@@ -49,7 +49,7 @@ def groups(layers: list[str]) -> dict[str, str]:
 
 
 def _palette(order: list[str], few: bool) -> dict[str, object]:
-    shades = style.sequence(len(order)) if few else list(style.colours(order).values())
+    shades = style.sequence(len(order)) if few else style.kinds(len(order))
     return dict(zip(order, shades, strict=True))
 
 

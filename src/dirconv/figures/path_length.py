@@ -63,7 +63,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     if len(speeds):
         ends = speeds.groupby(["run", "seed"], sort=False).last()
         anchor = ends.loc[(ends["tau"] * ends["value"]).idxmax()]
-        tau = np.array([anchor["tau"] / 4, speeds["tau"].max()])
+        tau = np.array([anchor["tau"] / 2.5, speeds["tau"].max()])
         axes[1].plot(tau, 1.4 * anchor["value"] * anchor["tau"] / tau, **style.GUIDE)
         more.append(style.guide(r"slope −1: $\int d\zeta$ diverges"))
     style.lettered(axes)

@@ -72,6 +72,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     style.curves(axes[0], growth, "x", "value", palette)
     style.log(axes[0], y=True)
     axes[0].set(title="risk", xlabel=style.TAU, ylabel=style.LOG_INVERSE_RISK)
+    axes[0].locator_params(axis="x", nbins=3)
     more = []
     for source in first_seeds(homogeneous):
         curve = growth[(growth["run"] == source.run) & (growth["seed"] == source.seed)]

@@ -16,7 +16,8 @@ from markupsafe import Markup
 
 from dirconv.report import _view
 
-MARKUP = re.compile(r"([\\`*_<>|~$&]|\](?=[(\[:]))")  # what Markdown would take for more than a character
+# what Markdown would take for more than a character, where it would
+MARKUP = re.compile(r"([\\`*|$]|(?<!\w)_|_(?!\w)|<(?=\S)|~(?=\S)|&(?=#|\w+;)|\](?=[(\[:]))")
 
 
 def markdown(audit: dict[str, Any], folder: Path) -> str:

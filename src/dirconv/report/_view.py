@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import inspect
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dirconv import artifacts
 from dirconv.errors import UserError
 from dirconv.options import member, modules
 from dirconv.report import _words
@@ -28,7 +30,7 @@ def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
         "check": f"uv run dirconv audit --check {_folder(audit)}/audit.json",
         "machine": _machine(audit["machine"]),
         "versions": ", ".join(f"{name} {version}" for name, version in audit["versions"].items()),
-        "data": [_data(name, record) for name, record in audit["data"].items()],
+        "data": _data(audit["data"]),
         "counts": _counts(claims),
         "failures": [{**_heading(claim), "must_be": _words.alternatives(claim["must_be"])} for claim in failures],
         "bound": _words.count(sum(bool(claim["must_be"]) for claim in claims), "claim"),
@@ -62,19 +64,30 @@ def _machine(machine: dict[str, Any]) -> str:
     return f"{machine['processor']}, {cores}, {machine['system']}, Python {machine['python']}, on {machine['device']}"
 
 
-def _data(name: str, record: dict[str, Any]) -> dict[str, Any]:
-    """A data set's classes, and how many images of each there are for training and for testing."""
-    counts = record["counts"]
-    return {
-        "name": name,
-        "variant": record["variant"],
-        "classes": record["classes"],
-        "parts": [
-            {"name": part, "total": _words.number(sum(of.values())), "counts": _words.listed(of)}
-            for part, of in counts.items()
-        ],
-        "sha256": record["source_sha256"],
-    }
+def _data(records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each data set's classes, and how many images of each there are for training and for testing.
+
+    The same record under several names is one data set.
+    """
+    names: dict[str, list[str]] = {}
+    distinct = {}
+    for name, record in records.items():
+        key = artifacts.digest(record)
+        names.setdefault(key, []).append(name)
+        distinct[key] = record
+    return [
+        {
+            "name": ", ".join(names[key]),
+            "variant": record["variant"],
+            "classes": record["classes"],
+            "parts": [
+                {"name": part, "total": _words.number(sum(of.values())), "counts": _words.listed(of, ": ")}
+                for part, of in record["counts"].items()
+            ],
+            "sha256": record["source_sha256"],
+        }
+        for key, record in distinct.items()
+    ]
 
 
 def _counts(claims: list[dict[str, Any]]) -> str:
@@ -98,15 +111,15 @@ def _stale(audit: dict[str, Any]) -> list[str]:
 
 
 def _heading(claim: dict[str, Any]) -> dict[str, Any]:
-    return {key: claim[key] for key in ("id", "title", "verdict")}
+    return {**{key: claim[key] for key in ("id", "title", "verdict")}, "anchor": re.sub(r"[^\w-]", "-", claim["id"])}
 
 
 def _claim(claim: dict[str, Any], pictures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     statistic = claim["statistic"]
     picture = pictures[claim["figure"]]
     return {
-        **{key: claim[key] for key in ("id", "title", "statement", "source", "expected", "verdict", "reason")},
-        **{key: claim[key] for key in ("target", "stale", "evidence")},
+        **_heading(claim),
+        **{key: claim[key] for key in ("statement", "source", "expected", "reason", "target", "stale", "evidence")},
         "assumptions": claim["assumptions"],
         "must_be": _words.alternatives(claim["must_be"]) if claim["must_be"] else "",
         "fails": bool(claim["must_be"]) and claim["verdict"] not in claim["must_be"],

@@ -13,10 +13,10 @@ NEAR_ONE = 5e-5  # four digits would show 1
 
 def number(value: float | None, digits: int = 4) -> str:
     """`value` with that many significant digits: 1.234, 12,345, 1.2·10⁻⁷, 1 − 3·10⁻⁶; a dash for None."""
-    if value is None or isinstance(value, str):
-        return value or NONE
-    if isinstance(value, int) or (abs(value) >= 1000 and float(value).is_integer() and abs(value) < 1e6):
-        return f"{int(value):,}".replace("-", "−")
+    if value is None:
+        return NONE
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", "−")
     if 0 < 1 - value < NEAR_ONE:
         return f"1 − {number(1 - value, 2)}"
     mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
@@ -39,9 +39,11 @@ def date(text: str) -> str:
     return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def listed(values: Mapping[str, Any]) -> str:
+def listed(values: Mapping[str, Any], between: str = " ") -> str:
     """name value, name value, …"""
-    return ", ".join(f"{name} {number(value) if _is_number(value) else value}" for name, value in values.items())
+    return ", ".join(
+        f"{name}{between}{number(value) if _is_number(value) else value}" for name, value in values.items()
+    )
 
 
 def options(values: Mapping[str, Any], name: str) -> str:

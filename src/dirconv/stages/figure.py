@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dirconv import artifacts
-from dirconv.figures import Source, style
+from dirconv.figures import Source, _style
 from dirconv.options import member
 
 
@@ -17,7 +17,7 @@ def run(name: str, measures: Path, members: list[str], out: Path) -> None:
         record = artifacts.read_manifest(measures / path)
         tables = {table: artifacts.read_table(measures / path / f"{table}.parquet") for table in module.TABLES}
         sources.append(Source(path, tables, record))
-    with style.applied():
+    with _style.applied():
         figure, table = module.draw(sources)
         with artifacts.atomic(out.with_suffix(".csv")) as temporary:
             table.to_csv(temporary, index=False, float_format="%.8g")
