@@ -92,11 +92,12 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(Path(path).read_text())
         claimed = record.pop(CHECKSUM)
+        found = digest(record)
     except FileNotFoundError as error:
         raise UserError(f"{path}: not found; run the rule that writes it first") from error
-    except (ValueError, KeyError, AttributeError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise UserError(f"{path}: not a record of this project (damaged?); delete it and run again") from error
-    if digest(record) != claimed:
+    if found != claimed:
         raise UserError(f"{path}: content does not match its checksum; delete it and run again")
     return record
 
@@ -125,7 +126,7 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     from safetensors.numpy import save_file
 
     with atomic(path) as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary)
+        save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, temporary)
         os.chmod(temporary, 0o644)  # safetensors writes a fresh file, readable by its owner only
 
 

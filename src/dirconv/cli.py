@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     resolve.add_argument("--seed", type=int, default=None)
 
     data = job("data", "write a study's split of a source of images", "out")
-    data.add_argument("--where", default="data", help="what messages call the configuration")
+    data.add_argument("--name", required=True, help="of the data set in its study file")
     job("homogeneity", "check a network's declared degree", "out")
     job("train", "SGD until the risk is below ℓ(0)", "split", "check", "out", "checkpoints", "log")
     job("flow", "follow the flow from there", "split", "start", "out", "checkpoints", "log")
@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
     elif command == "data":
         from dirconv.stages import _specification, data
 
-        data.run(_specification.read(options.spec), options.out, options.where)
+        data.run(_specification.read(options.spec), options.name, options.out)
     elif command == "homogeneity":
         from dirconv.stages import _specification, homogeneity
 

@@ -36,6 +36,9 @@ class Loss(Protocol):
     def ln_risk(self, margins: Tensor) -> Tensor:
         """ln ℒ of margins (n, K−1), float64 scalar."""
 
+    def ln_slopes(self, margins: Tensor) -> Tensor:
+        """ln(−∂ℒ/∂p), shape (n, K−1)."""
+
     def weights(self, margins: Tensor) -> Tensor:
         """Softmin weights q = −∂ℒ/∂p / Σ(−∂ℒ/∂p), shape (n, K−1), non-negative with sum 1."""
 
@@ -43,11 +46,15 @@ class Loss(Protocol):
         """ℓ⁻¹(ℒ) from ln ℒ: the margin at which one example alone (K = 2) would have the risk ℒ."""
 
 
-def _normalised(ln_weights: Tensor) -> Tensor:
-    return torch.softmax(ln_weights.flatten(), 0).view_as(ln_weights)
+class _Softmin:
+    def ln_slopes(self, margins: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def weights(self, margins: Tensor) -> Tensor:
+        return torch.softmax(self.ln_slopes(margins).flatten(), 0).view_as(margins)
 
 
-class Exponential:
+class Exponential(_Softmin):
     """ℓ(z) = e^(−z): ln ℒ = logsumexp(−p), q = softmax(−p), ℓ⁻¹(ℒ) = −ln ℒ."""
 
     name = "exponential"
@@ -56,14 +63,14 @@ class Exponential:
     def ln_risk(self, margins: Tensor) -> Tensor:
         return torch.logsumexp(-margins.double().flatten(), 0)
 
-    def weights(self, margins: Tensor) -> Tensor:
-        return _normalised(-margins.double())
+    def ln_slopes(self, margins: Tensor) -> Tensor:
+        return -margins.double()
 
     def inverse(self, ln_risk: float) -> float:
         return -ln_risk
 
 
-class CrossEntropy:
+class CrossEntropy(_Softmin):
     """ℓᵢ = ln(1 + Σₖ e^(−pᵢₖ)); for two classes the logistic loss."""
 
     name = "cross_entropy"
@@ -72,16 +79,18 @@ class CrossEntropy:
     def ln_risk(self, margins: Tensor) -> Tensor:
         s = torch.logsumexp(-margins.double(), 1)  # ℓᵢ = softplus(sᵢ)
         # ln softplus(s): for s ≤ 0 as s + ln(ln(1 + u)/u), u = e^s, whose last term is −u/2 + O(u²) where u is tiny
-        u = torch.exp(s.clamp(max=0.0))
+        zero = torch.zeros_like(s)
+        u = torch.exp(torch.where(s <= 0, s, zero))
         safe = u.clamp(min=1e-300)
         correction = torch.where(u > 1e-9, torch.log(torch.log1p(safe) / safe), -u / 2)
-        positive = torch.log(s.clamp(min=0.0) + torch.log1p(torch.exp(-s.abs())))
-        return torch.logsumexp(torch.where(s <= 0, s + correction, positive), 0)
+        above = torch.where(s > 0, s, zero)  # both branches stay finite: autograd goes through the unused one too
+        positive = torch.log(above + torch.log1p(torch.exp(-above)))
+        return torch.logsumexp(torch.where(s > 0, positive, s + correction), 0)
 
-    def weights(self, margins: Tensor) -> Tensor:
+    def ln_slopes(self, margins: Tensor) -> Tensor:
         z = -margins.double()
         s = torch.logsumexp(z, 1, keepdim=True)
-        return _normalised(logsigmoid(s) + (z - s))
+        return logsigmoid(s) + (z - s)
 
     def inverse(self, ln_risk: float) -> float:
         if ln_risk < -36.0:  # −ln(e^ℒ − 1) = −ln ℒ − ℒ/2 + O(ℒ²)

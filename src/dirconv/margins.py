@@ -62,9 +62,6 @@ class NetworkMap:
     keep: int = 2000
 
     def __post_init__(self) -> None:
-        for module in self.network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = 0.0  # evaluating the map must not change the network
         self.network.train(self.coupled)
 
     @property
@@ -118,7 +115,7 @@ class NetworkMap:
         def pullback(q: Tensor) -> Tensor:
             parts = q.split(self.chunk)
             if kept:
-                return torch.autograd.grad(chunks, leaf, parts)[0]
+                return torch.autograd.grad(chunks, leaf, parts, retain_graph=True)[0]
             total = torch.zeros_like(leaf)
             for part, images, labels in zip(
                 parts, self.images.split(self.chunk), self.labels.split(self.chunk), strict=True
@@ -138,7 +135,9 @@ class NetworkMap:
         return [self._margins(parameters, images, labels) for images, labels in pairs]
 
     def _margins(self, parameters: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
-        logits = functional_call(self.network, parameters, (images,)).double()
+        # running statistics are updated on copies: evaluating the map must not change the network
+        buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()} if self.coupled else {}
+        logits = functional_call(self.network, {**parameters, **buffers}, (images,)).double()
         if logits.shape[1] == 1:
             return logits * labels[:, None]
         own = logits.gather(1, labels[:, None])

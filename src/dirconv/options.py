@@ -92,7 +92,7 @@ def parse(kind: type[T], value: Any, where: str) -> T:
         raise UserError(f"{where}: expected a mapping of {', '.join(f.name for f in dataclasses.fields(kind))}")
     try:
         # JSON mode: strict about leaves (no "6" for 6), yet a mapping is accepted for a dataclass
-        return pydantic.TypeAdapter(kind).validate_json(json.dumps(value, default=str))
+        return pydantic.TypeAdapter(kind).validate_json(json.dumps(_plain(value), default=str))
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
@@ -106,6 +106,13 @@ def parse(kind: type[T], value: Any, where: str) -> T:
             raise UserError(f"{key}.{first['ctx']['error']}") from error
         message = first["msg"][0].lower() + first["msg"][1:]
         raise UserError(f"{key}: {message}, got {first['input']!r}") from error
+
+
+def _plain(value: Any) -> Any:
+    """`value` with every key as text: YAML takes a date, say, for something else."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _fields_at(kind: type, path: list[str]) -> list[str]:

@@ -50,16 +50,8 @@ def epochs(margin_map: NetworkMap, loss: Loss, options: Train, state: SgdState) 
             part = margin_map.on(margin_map.images[members], margin_map.labels[members])
             part = dataclasses.replace(part, chunk=len(members))
             margins, pullback = part.linearize(weights)
-            # −∇ of the mean loss over the batch: ln ℒ has gradient −Σ q ∇p, times the batch's mean share of ℒ
-            slope = _slope(loss, margins) / len(members)
-            velocity = options.momentum * velocity - pullback(slope)
+            gradient = -pullback(loss.ln_slopes(margins).exp()) / len(members)  # of the batch's mean loss
+            velocity = options.momentum * velocity + gradient
             weights = weights - options.learning_rate * velocity
         state = SgdState(weights, velocity, state.epoch + 1, generator.get_state())
         yield state
-
-
-def _slope(loss: Loss, margins: Tensor) -> Tensor:
-    """−∂ℒ/∂p, (n, K−1), by differentiating ℒ = e^(ln ℒ): during training the risk is an ordinary number."""
-    leaf = margins.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(loss.ln_risk(leaf).exp(), leaf)
-    return -gradient

@@ -139,7 +139,7 @@ def test_training_refuses_a_degree_that_is_not_there(tmp_path):
 def test_unwritable_results(tmp_path):
     (tmp_path / "results").write_text("a file where a folder is needed")
     spec = {"source": "digits", "classes": {"negative": [0], "positive": [1]}}
-    run = dirconv("data", "--spec", json.dumps(spec), "--out", str(tmp_path / "results" / "smoke"))
+    run = dirconv("data", "--name", "digits", "--spec", json.dumps(spec), "--out", str(tmp_path / "results" / "smoke"))
     one_line(run, str(tmp_path / "results"), "cannot be written")
     assert [p.name for p in tmp_path.iterdir()] == ["results"]
 
@@ -151,6 +151,6 @@ def test_a_study_that_reads_a_folder_says_which_path_is_missing(tmp_path):
     path = written(tmp_path, change)
     spec = dirconv("resolve", "--study", path, "--job", "data", "--name", "digits")
     assert spec.returncode == 0, spec.stderr
-    run = dirconv("data", "--spec", spec.stdout, "--where", "data.digits", "--out", str(tmp_path / "out"))
+    run = dirconv("data", "--spec", spec.stdout, "--name", "digits", "--out", str(tmp_path / "out"))
     one_line(run, "data.digits.path", "images=PATH")
     assert not (tmp_path / "out").exists()

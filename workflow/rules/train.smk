@@ -17,7 +17,7 @@ rule homogeneity:
 rule train:
     input:
         split=split,
-        check=ancient(f"{RESULTS}/measures/{{run}}/homogeneity/manifest.json"),
+        check=f"{RESULTS}/measures/{{run}}/homogeneity/manifest.json",
     output:
         f"{RESULTS}/starts/{{run}}/seed{{seed}}/start.safetensors",
         f"{RESULTS}/starts/{{run}}/seed{{seed}}/training.parquet",

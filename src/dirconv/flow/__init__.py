@@ -91,7 +91,7 @@ def from_options(options: dict[str, Any]) -> Spec:
 
 
 def level(ln_risk: float, per_decade: int) -> int:
-    """Index of the last of the log-spaced levels ln(1/ℒ) = 10^(k/per_decade) that has been reached."""
+    """Index of the last of the log-spaced levels ln(1/ℒ) = 10^(k/per_decade) that has been reached, for finite ln ℒ."""
     return math.floor(per_decade * math.log10(max(-ln_risk, 1e-9)))
 
 
@@ -101,6 +101,7 @@ class Event:
 
     step: Step
     snapshot: bool  # whether the weights are to be kept: first of its level of ln(1/ℒ), the start, or the end
+    highest_level: int | None  # of ln(1/ℒ), reached so far
     stop: StopReason | None  # set on the last event
     progress: float  # share of the way to the nearest goal, 0 to 1
 
@@ -121,25 +122,24 @@ def follow(
     norm_start: ‖W₀‖, where τ = 0. highest_level: of the snapshots taken so far, None at the start.
     """
     method = member("flow", spec.method, "flow")
-    last: Step | None = None
     try:
         for step in method.steps(margin_map, loss, spec, state):
             last = step
-            reached = level(step.ln_risk, per_decade)
-            new_level = highest_level is None or reached > highest_level
-            highest_level = reached if new_level else highest_level
             progress, reason = _goal(step, stop, norm_start)
-            yield Event(step, new_level or reason is not None, reason, progress)
+            new_level = False
+            if reason is not StopReason.NOT_FINITE:
+                reached = level(step.ln_risk, per_decade)
+                new_level = highest_level is None or reached > highest_level
+                highest_level = reached if new_level else highest_level
+            yield Event(step, new_level or reason is not None, highest_level, reason, progress)
             if reason is not None:
                 return
     except Underflow:
-        if last is None:
-            raise
-        yield Event(last, True, StopReason.STEP_UNDERFLOW, 1.0)
+        yield Event(last, True, highest_level, StopReason.STEP_UNDERFLOW, 1.0)
 
 
 def _goal(step: Step, stop: Stop, norm_start: float) -> tuple[float, StopReason | None]:
-    if not (math.isfinite(step.ln_risk) and math.isfinite(step.norm)):
+    if not all(math.isfinite(value) for value in (step.ln_risk, step.norm, step.cos)):
         return 1.0, StopReason.NOT_FINITE
     shares = {
         StopReason.TAU: math.log(step.norm / norm_start) / stop.tau,

@@ -65,12 +65,12 @@ def _evaluate(margin_map: MarginMap, loss: Loss, weights: Tensor) -> _Point:
 
 
 def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
-    """Accepted steps from `state` on, the start itself first if no step has been taken; ends only by the caller."""
+    """The state itself, measured, and then every accepted step; the caller ends it."""
     h = spec.first_step if math.isnan(state.step_size) else state.step_size
     here = _evaluate(margin_map, loss, state.weights)
     if state.step == 0:
         state = dataclasses.replace(state, step_size=h, evaluations=1)
-        yield _measure(loss, state, here, 0.0, 0.0, 0)
+    yield _measure(loss, state, here, 0.0, 0.0, 0)
     rejected = 0
     while True:
         norm = here.weights.norm()

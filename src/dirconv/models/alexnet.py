@@ -8,6 +8,7 @@ AlexNet to 32×32 inputs, and docs/design.md says so.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Spec:
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
-        if not int(CHANNELS[0] * self.width) >= 1:
+        if not 1 <= CHANNELS[0] * self.width < math.inf:
             raise ValueError(f"width: must leave at least one channel of {CHANNELS[0]}, got {self.width}")
 
     @property

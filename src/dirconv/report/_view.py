@@ -27,7 +27,7 @@ def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
     return {
         **{key: audit[key] for key in ("study", "title", "version", "registry", "configuration", "command")},
         "created": _words.date(audit["created"]),
-        "check": f"uv run dirconv audit --check {_folder(audit)}/audit.json",
+        "check": f"uv run dirconv audit --check {audit['results']}/audit.json",
         "machine": _machine(audit["machine"]),
         "versions": ", ".join(f"{name} {version}" for name, version in audit["versions"].items()),
         "data": _data(audit["data"]),
@@ -47,16 +47,6 @@ def embedded(path: Path) -> str:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); draw the figures first") from error
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
-
-
-def _folder(audit: dict[str, Any]) -> str:
-    """Where the audit lies, as its evidence tells."""
-    for claim in audit["claims"]:
-        for item in claim["evidence"]:
-            before, found, _ = item["path"].rpartition("/measures/")
-            if found:
-                return before
-    return f"results/{audit['study']}"
 
 
 def _machine(machine: dict[str, Any]) -> str:
@@ -119,7 +109,10 @@ def _claim(claim: dict[str, Any], pictures: dict[str, dict[str, Any]]) -> dict[s
     picture = pictures[claim["figure"]]
     return {
         **_heading(claim),
-        **{key: claim[key] for key in ("statement", "source", "expected", "reason", "target", "stale", "evidence")},
+        **{
+            key: claim[key]
+            for key in ("statement", "source", "expected", "reason", "judged", "target", "stale", "evidence")
+        },
         "assumptions": claim["assumptions"],
         "must_be": _words.alternatives(claim["must_be"]) if claim["must_be"] else "",
         "fails": bool(claim["must_be"]) and claim["verdict"] not in claim["must_be"],

@@ -40,10 +40,14 @@ def date(text: str) -> str:
 
 
 def listed(values: Mapping[str, Any], between: str = " ") -> str:
-    """name value, name value, …"""
-    return ", ".join(
-        f"{name}{between}{number(value) if _is_number(value) else value}" for name, value in values.items()
-    )
+    """name value, name value, …; what is on or off: name, no name."""
+    return ", ".join(_entry(name, value, between) for name, value in values.items())
+
+
+def _entry(name: str, value: Any, between: str) -> str:
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    return f"{name}{between}{number(value) if isinstance(value, int | float) else value}"
 
 
 def options(values: Mapping[str, Any], name: str) -> str:
@@ -60,7 +64,3 @@ def count(amount: int, noun: str) -> str:
 def alternatives(words: list[str]) -> str:
     """a, b or c."""
     return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from dirconv.options import modules
 from dirconv.provenance import code_hash, versions
 
 PLACES = ("path", "root")  # options of a data source that say where it lies, not what it is
+PLACES_VARIABLE = "DIRCONV_PLACES"  # environment: JSON, {data set: {option: place}}
 TRAINS = ("train", "flow", "measure")  # stages whose numbers torch itself can move
 
 
@@ -47,3 +49,13 @@ def code(stage: str, specification: dict[str, Any]) -> str:
 def what(options: dict[str, Any]) -> dict[str, Any]:
     """A data source's options without those that only say where it lies."""
     return {key: value for key, value in options.items() if key not in PLACES}
+
+
+def places(options: dict[str, Any]) -> dict[str, Any]:
+    """Those that say where it lies."""
+    return {key: value for key, value in options.items() if key in PLACES and value is not None}
+
+
+def with_places(options: dict[str, Any], name: str) -> dict[str, Any]:
+    """The options of the data set `name` with the places that the environment gives for it."""
+    return {**options, **json.loads(os.environ.get(PLACES_VARIABLE, "{}")).get(name, {})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from pathlib import Path
@@ -38,7 +39,8 @@ def run(study_file: Path, overrides: str) -> None:
         "version": versions()["dirconv"],
         "machine": first["machine"],
         "versions": first["versions"],
-        "data": {manifest["specification"]["data"]["source"]: manifest["data"] for manifest in trained.values()},
+        "data": {manifest["specification"]["run"]: manifest["data"] for manifest in trained.values()},
+        "results": resolved.results,
         "registry": resolved.study.registry,
         "configuration": str(study_file),
         "command": _command("", study_file),
@@ -91,6 +93,7 @@ def _claim(resolved: resolve.Resolved, name: str, stale: set[str], study_file: P
         "id": name,
         **{key: entry[key] for key in ("title", "source", "statement", "assumptions", "expected", "must_be")},
         **{key: verdict[key] for key in ("verdict", "agrees", "reason", "statistic")},
+        "judged": " ".join(inspect.cleandoc(registry.rule(entry["rule"]).Thresholds.__doc__).split()),
         "thresholds": entry["thresholds"],
         "figure": f"{resolved.figures_folder}/{entry['figure']}.png",
         "target": _command(f"claim_{name}", study_file),

@@ -7,12 +7,12 @@ from typing import Any
 
 from dirconv import artifacts, data
 from dirconv.provenance import now, versions
-from dirconv.stages._specification import code, what
+from dirconv.stages._specification import code, what, with_places
 
 
-def run(options: dict[str, Any], out: Path, where: str) -> None:
-    """Write split.safetensors and manifest.json to `out`."""
-    record = data.prepare(options, out, where)
+def run(options: dict[str, Any], name: str, out: Path) -> None:
+    """Write split.safetensors and manifest.json of the data set `name` to `out`."""
+    record = data.prepare(with_places(options, name), out, f"data.{name}")
     spec = what(options)
     artifacts.write_manifest(
         out,

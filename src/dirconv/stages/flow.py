@@ -48,14 +48,12 @@ def run(spec: dict[str, Any], split: Path, start: Path, out: Path, checkpoints: 
         timer = _job.Timer()
         for event in events:
             step = event.step
-            if not rows or rows[-1]["step"] != step.state.step:  # an underflow repeats the last step
+            if not rows or rows[-1]["step"] != step.state.step:  # a job that goes on sees its last step again
                 rows.append(_row(step))
             if event.snapshot and (not taken or taken[-1] != step.state.step):
                 weights = step.state.weights.to(getattr(torch, spec["precision"])).cpu().numpy()
                 artifacts.write_tensors(checkpoint.snapshot(len(taken)), {"weights": weights})
                 taken.append(step.state.step)
-            reached = flow.level(step.ln_risk, spec["snapshots_per_decade"])
-            highest = reached if highest is None else max(highest, reached)
             progress.update(
                 event.progress,
                 f"step {step.state.step}  log10 L {step.ln_risk / math.log(10):.2f}  cos {step.cos:.4f}  "
@@ -65,7 +63,7 @@ def run(spec: dict[str, Any], split: Path, start: Path, out: Path, checkpoints: 
             if timer.due():
                 scalars = {f.name: getattr(step.state, f.name) for f in dataclasses.fields(flow.State)}
                 position = scalars.pop("weights").cpu().numpy()
-                record = {"state": scalars, "rows": rows, "taken": taken, "highest": highest}
+                record = {"state": scalars, "rows": rows, "taken": taken, "highest": event.highest_level}
                 checkpoint.save({"weights": position}, record)
         _write(out, rows, taken, checkpoint, {**_job.provenance("flow", spec, device), "stop": str(event.stop)})
         progress.close()

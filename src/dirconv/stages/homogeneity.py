@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ def require(folder: Path, run_name: str) -> None:
     if degree is None:
         return
     table = artifacts.read_table(folder / "homogeneity.parquet")
-    worst = table.loc[table["deviation"].idxmax()]
-    if worst["deviation"] > TOLERANCE:
+    worst = table.loc[table["deviation"].fillna(math.inf).idxmax()]
+    if not worst["deviation"] <= TOLERANCE:
         raise UserError(
             f"runs.{run_name}: declared homogeneous of degree {degree}, but f(cW) differs from c^{degree} f(W) by "
             f"{worst['deviation']:.2g} (relative) at c = {worst['scale']:g}; remove its biases and normalization, "

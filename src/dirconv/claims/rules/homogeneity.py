@@ -26,6 +26,8 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if evidence.record["specification"]["degree"] is None:
         return inconclusive("no degree is declared")
     table = evidence.tables["homogeneity"]
+    if table["deviation"].isna().any():
+        return inconclusive("the deviation is no number")
     worst = table.loc[table["deviation"].idxmax()]
     deviation, where = float(worst["deviation"]), f"at c = {worst['scale']:g}"
     if deviation <= thresholds.supported:

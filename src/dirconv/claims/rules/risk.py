@@ -39,6 +39,8 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if unmet:
         return inconclusive(unmet)
     degree = evidence.record["specification"]["degree"]
+    if degree is None:
+        return inconclusive("the network has no degree, so no power of ‖W‖ to compare with")
     path = _common.from_assumption(evidence)
     tau, ln_risk = path["tau"].to_numpy(), path["ln_risk"].to_numpy()
     if ln_risk[-1] - ln_risk.min() > np.log(thresholds.rise):

@@ -38,6 +38,8 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if unmet:
         return inconclusive(unmet)
     degree = evidence.record["specification"]["degree"]
+    if degree is None:
+        return inconclusive("the network has no degree, so no power of ‖W‖ to compare with")
     path = _common.from_assumption(evidence)
     path = path[path["smoothed_margin"] > 0]
     ln_margin = np.log(path["smoothed_margin"].to_numpy())

@@ -1,0 +1,370 @@
+"""The audit page: complete, self-contained, and honest about what failed, is stale or is not known."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import html.parser
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from dirconv import report
+from dirconv.errors import UserError
+from dirconv.report import _words
+
+MACHINE = {"processor": "A <fast> one", "cores": 2, "system": "Linux x86_64", "python": "3.11.7", "device": "cpu"}
+VOID = {"meta", "link", "img", "br"}
+
+
+def claim(name: str, figure: str, **changes: Any) -> dict[str, Any]:
+    """A claim of an audit, supported as expected by two seeds."""
+    outcome = {"verdict": "supported", "value": 1.5, "low": 1.2, "high": 1.8, "reason": "p > 1 & little remains"}
+    members = ("alexnet/seed0", "alexnet/seed1")
+    return {
+        "id": name,
+        "title": f"Title of {name}",
+        "source": "A paper | Theorem 1",
+        "statement": "If a < b then ‖W_k‖ → ∞ & *more*",
+        "assumptions": ["ℒ(W₀) < ℓ(0)", "homogeneous"],
+        "expected": "supported",
+        "must_be": [],
+        "verdict": "supported",
+        "agrees": True,
+        "reason": "p > 1 & little remains",
+        "statistic": {"name": "exponent p", "value": 1.5, "low": 1.2, "high": 1.8, "threshold": 1.0},
+        "thresholds": {"exponent": 1.0, "remaining": 0.3},
+        "figure": figure,
+        "target": f"uv run snakemake --cores all claim_{name}",
+        "seeds": {member: dict(outcome) for member in members},
+        "stale": [],
+        "judged": "Supported: at most one half.",
+        "evidence": [
+            {"path": f"results/small/measures/{member}/path.parquet", "sha256": f"{i}a" * 32}
+            for i, member in enumerate(members)
+        ],
+        **changes,
+    }
+
+
+def run(seed: int) -> dict[str, Any]:
+    """A run of an audit."""
+    return {
+        "model": {"name": "alexnet", "width": 0.25, "biases": False},
+        "degree": 6,
+        "loss": "logistic",
+        "seed": seed,
+        "method": {"method": "descent", "tolerance": 1e-5},
+        "stop": "log_inverse_risk",
+        "summary": {
+            "steps": 1234,
+            "evaluations": 5678,
+            "log10_risk": -12.34567,
+            "tau": 0.0123456,
+            "zeta": 3.1e-7,
+            "cos": 0.99999876,
+        },
+        "machine": MACHINE,
+        "created": "2026-11-24T02:44:15+00:00",
+        "stale": False,
+    }
+
+
+@pytest.fixture
+def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """An audit of three claims and two pictures, in a folder that stands for the root of the repository."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("figures/small")
+    folder.mkdir(parents=True)
+    for name, colour in (("path_length", (200, 30, 30)), ("risk", (30, 30, 200))):
+        Image.new("RGB", (4, 3), colour).save(folder / f"{name}.png")
+    return {
+        "study": "small",
+        "results": "results/small",
+        "title": "A <small> study",
+        "created": "2026-11-24T02:46:00+00:00",
+        "version": "0.1.0",
+        "machine": MACHINE,
+        "versions": {"dirconv": "0.1.0", "torch": "2.15.0"},
+        "data": {
+            "digits": {
+                "variant": "digits <8×8>",
+                "classes": ["0 + 2", "1 + 3"],
+                "counts": {"train": {"0": 39, "2": 40, "1": 41, "3": 1000}, "test": {"0": 1, "2": 2, "1": 3, "3": 4}},
+                "source_sha256": "f" * 64,
+            }
+        },
+        "registry": "config/claims.yaml",
+        "configuration": "config/small.yaml",
+        "command": "uv run snakemake --cores all --configfile config/small.yaml",
+        "runs": {"alexnet/seed0": run(0), "alexnet/seed1": run(1)},
+        "claims": [
+            claim("direction_converges", "figures/small/path_length.png", must_be=["supported", "inconclusive"]),
+            claim("margins", "figures/small/path_length.png"),
+            claim("risk", "figures/small/risk.png", expected="open", agrees=None),
+        ],
+    }
+
+
+class Page(html.parser.HTMLParser):
+    """Every element of a page with its attributes, and its text; a tag left open or closed twice is an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def texts(audit: dict[str, Any]) -> tuple[str, str]:
+    """What the two pages say: the HTML's text, and the Markdown without its escapes."""
+    written = report.markdown(audit, Path("results/small"))
+    return Page(report.html(audit)).text, " ".join(re.sub(r"\\([^a-zA-Z0-9])", r"\1", written).split())
+
+
+def test_html_loads_nothing(audit):
+    page = Page(report.html(audit))
+    for tag, attributes in page.elements:
+        assert tag not in {"script", "iframe", "object", "embed"}
+        for name in ("src", "href", "srcset", "action", "data"):
+            if attributes.get(name) is not None:
+                assert attributes[name].startswith(("#", "data:")), (tag, attributes)
+        assert not any(name.startswith("on") for name in attributes)
+    style = re.search(r"<style>(.*?)</style>", report.html(audit), re.DOTALL)[1]
+    assert "url(" not in style and "@import" not in style
+    assert any(meta.get("content", "").startswith("default-src 'none'") for meta in page.all("meta"))
+
+
+def test_html_embeds_each_picture_once(audit):
+    text = report.html(audit)
+    for name in ("path_length", "risk"):
+        assert text.count(base64.b64encode(Path(f"figures/small/{name}.png").read_bytes()).decode()) == 1
+    pictures = Page(text).all("img")
+    assert len(pictures) == 2
+    assert all(picture["alt"] for picture in pictures)
+
+
+def test_picture_that_is_missing_is_named(audit):
+    Path("figures/small/risk.png").unlink()
+    with pytest.raises(UserError, match=re.escape("figures/small/risk.png")):
+        report.html(audit)
+
+
+def test_html_links_lead_somewhere(audit):
+    page = Page(report.html(audit))
+    names = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(names) == len(set(names))
+    inside = {attributes["href"][1:] for attributes in page.all("a")}
+    assert {"direction_converges", "margins", "risk"} <= inside <= set(names)
+    labels = [attributes["aria-labelledby"] for _, attributes in page.elements if "aria-labelledby" in attributes]
+    assert set(labels) <= set(names)
+
+
+def test_html_headings_go_down_one_level_at_a_time(audit):
+    levels = [int(tag[1]) for tag, _ in Page(report.html(audit)).elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert all(deeper - level <= 1 for level, deeper in itertools.pairwise(levels))
+
+
+def test_html_escapes_every_string(audit):
+    def hostile(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: hostile(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [hostile(item) for item in value]
+        return f"{value}<script>x</script>\"'" if isinstance(value, str) else value
+
+    changed = hostile(audit)
+    for name in ("created", "verdict", "expected", "figure"):  # not free text
+        for target, source in [(changed, audit), *zip(changed["claims"], audit["claims"], strict=True)]:
+            if name in source:
+                target[name] = source[name]
+    for name in audit["runs"]:
+        changed["runs"][name]["created"] = audit["runs"][name]["created"]
+    page = Page(report.html(changed))
+    assert page.all("script") == []
+    assert page.text.count("<script>x</script>") > 50
+    outside_fences = "".join(report.markdown(changed, Path("results/small")).split("```")[::2])
+    outside_code = re.sub(r"`[^`]*`", "", outside_fences)
+    assert outside_code.count(r"\<script") > 20
+    assert not re.search(r"(?<!\\)<script", outside_code)
+
+
+def test_both_say_everything(audit):
+    for text in texts(audit):
+        for said in (
+            *("A <small> study", "2026-11-24 02:46 UTC", "torch 2.15.0", "A <fast> one, 2 cores", "digits <8×8>"),
+            *("0 + 2", "1 + 3", "train 1,120", "3: 1,000", "config/claims.yaml", audit["command"]),
+            "uv run dirconv audit --check results/small/audit.json",
+            *("If a < b then ‖W_k‖ → ∞ & *more*", "ℒ(W₀) < ℓ(0)", "exponent p", "1.5", "[1.2, 1.8]", "remaining"),
+            *(
+                "uv run snakemake --cores all claim_margins",
+                "results/small/measures/alexnet/seed1/path.parquet",
+                "1a" * 32,
+            ),
+            *(
+                "alexnet (width 0.25, no biases)",
+                "descent (tolerance 10⁻⁵)",
+                "log inverse risk",
+                "−12.35",
+                "0.01235",
+                "3.1·10⁻⁷",
+            ),
+            *("1 − 1.2·10⁻⁶", "open question", "3 claims: 3 supported, 0 contradicted, 0 inconclusive."),
+            "2 as expected, 0 other than expected, 1 open question.",
+        ):
+            assert said in text, said
+
+
+def test_verdict_that_must_not_be_is_shown_first(audit):
+    for text in texts(audit):
+        assert "No verdict that must hold is missed (1 claim with such a bound)" in text
+        assert "A verdict that must hold does not" not in text
+    audit["claims"][0].update(verdict="contradicted", agrees=False)
+    for text in texts(audit):
+        assert text.index("A verdict that must hold does not") < text.index("1 as expected, 1 other than expected")
+        assert "must be supported or inconclusive" in " ".join(text.replace("> ", "").split())
+        assert "No verdict that must hold is missed" not in text
+    assert len([1 for _, attributes in Page(report.html(audit)).elements if attributes.get("role") == "alert"]) == 1
+
+
+def test_stale_is_shown_where_it_is(audit):
+    assert all("stale" not in text.lower() for text in texts(audit))
+    audit["claims"][1]["stale"] = ["alexnet/seed1"]
+    for text in texts(audit):
+        first = text.lower().index("stale")
+        assert "alexnet/seed1" in text[first : first + 80]
+        assert text.lower().index("what came out" if "What came out" in text else "3 claims") > first
+    audit["claims"][1]["stale"] = []
+    audit["runs"]["alexnet/seed0"]["stale"] = True
+    for text in texts(audit):
+        first = text.lower().index("stale")
+        assert "alexnet/seed0" in text[first : first + 80]
+
+
+def test_undecided_is_told_from_refuted(audit):
+    audit["claims"][0].update(verdict="inconclusive", agrees=False)
+    audit["claims"][1].update(verdict="contradicted", agrees=False)
+    for text in texts(audit):
+        assert "0 as expected, 2 other than expected (1 of them because the runs decide nothing)" in text
+        assert text.count("(undecided)") == 2  # in the summary, and with the claim
+
+
+def test_numbers_that_are_not_known(audit):
+    nothing = {"value": None, "low": None, "high": None}
+    audit["claims"][0]["statistic"].update(nothing)
+    for outcome in audit["claims"][0]["seeds"].values():
+        outcome.update(nothing)
+    audit["runs"]["alexnet/seed0"].update(degree=None)
+    audit["runs"]["alexnet/seed0"]["summary"] = dict.fromkeys(audit["runs"]["alexnet/seed0"]["summary"])
+    for text in texts(audit):
+        assert "None" not in text
+        assert "nan" not in text.lower()
+    cells = [line for line in report.markdown(audit, Path("results/small")).splitlines() if "seed0" in line]
+    assert cells[0] == r"| `alexnet/seed0` | supported | – |  | p > 1 & little remains |"
+    assert cells[-1].count("| – ") == 7
+
+
+def test_study_without_runs_or_evidence(audit):
+    audit.update(runs={}, data={}, claims=[claim("control", "figures/small/risk.png", evidence=[], seeds={})])
+    for text in texts(audit):
+        assert "No run was followed." in text
+        assert "--check results/small/audit.json" in text
+
+
+def test_markdown_links_are_relative_and_exist(audit):
+    folder = Path("results/small")
+    text = report.markdown(audit, folder)
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
+    assert pictures == ["../../figures/small/path_length.png", "../../figures/small/risk.png"]
+    folder.mkdir(parents=True)
+    assert all((folder / picture).is_file() for picture in pictures)
+    anchors = set(re.findall(r'<a id="([^"]+)">', text))
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors == {"direction_converges", "margins", "risk"}
+
+
+def test_markdown_tables_are_whole(audit):
+    audit["claims"][0]["seeds"]["alexnet/seed0"]["reason"] = "a | b\nc"
+    lines = report.markdown(audit, Path("results/small")).splitlines()
+    tables = [i for i, line in enumerate(lines) if re.fullmatch(r"\|(---\|)+", line)]
+    assert len(tables) == 2 + 2 * len(audit["claims"])
+    for i in tables:
+        columns = lines[i].count("|")
+        assert lines[i - 2] == ""
+        row = i + 1
+        while row < len(lines) and lines[row].startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", lines[row])) == columns, lines[row]
+            row += 1
+        assert row > i + 1
+        assert lines[row : row + 1] in ([""], [])
+
+
+def test_one_data_set_under_two_names_is_shown_once(audit):
+    record = audit["data"].pop("digits")
+    fewer = {**record, "counts": {"train": {"0": 7, "1": 7}, "test": {"0": 3, "1": 3}}}
+    audit["data"] = {"alexnet": record, "densenet": fewer, "unfinished": dict(record)}
+    for text in texts(audit):
+        assert text.count("of alexnet, unfinished") == text.count("of densenet") == 1
+        assert text.count("train 1,120") == text.count("train 14 (0: 7, 1: 7)") == 1
+
+
+def test_pages_leave_the_audit_alone(audit):
+    before = copy.deepcopy(audit)
+    report.html(audit)
+    report.markdown(audit, Path("results/small"))
+    assert audit == before
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "–"),
+        (0.0, "0"),
+        (1.0, "1"),
+        (1.0e-6, "10⁻⁶"),
+        (-1.0e-6, "−10⁻⁶"),
+        (1.23456e-7, "1.235·10⁻⁷"),
+        (-0.0012346, "−0.001235"),
+        (1234567.8, "1.235·10⁶"),
+        (150, "150"),
+        (12345, "12,345"),
+        (-2000.0, "−2000"),
+        (0.9999, "0.9999"),
+        (0.99999968, "1 − 3.2·10⁻⁷"),
+        (1.00000032, "1"),
+    ],
+)
+def test_numbers_are_short_and_say_what_they_are(value, said):
+    assert _words.number(value) == said
+
+
+def test_interval_that_says_nothing_is_left_out():
+    assert _words.interval(1.0, None, None) == ""
+    assert _words.interval(1.0, 1.0, 1.0) == ""
+    assert _words.interval(None, -0.5, 2.0) == "[−0.5, 2]"
