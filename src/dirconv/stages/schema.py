@@ -27,7 +27,8 @@ def study_schema() -> dict[str, Any]:
         if target == "data":
             schema["properties"]["data"]["additionalProperties"] = {"oneOf": choices}
         else:
-            definitions["Run"]["properties"][target] = {"oneOf": [*choices, {"type": "null"}]}
+            optional = [{"type": "null"}] if target == "flow" else []
+            definitions["Run"]["properties"][target] = {"oneOf": choices + optional}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

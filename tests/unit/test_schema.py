@@ -1,0 +1,38 @@
+"""The schema of study files is what the dataclasses say, and the project's own study files obey it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dirconv.stages import resolve
+from dirconv.stages.schema import study_schema
+
+ROOT = Path(__file__).parents[2]
+STUDIES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name != "claims.yaml")
+
+
+def test_the_committed_schema_is_todays():
+    committed = json.loads((ROOT / "workflow" / "schemas" / "study.schema.json").read_text())
+    assert committed == json.loads(json.dumps(study_schema(), default=str)), "write it again: dirconv schema --out …"
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_study_files_are_valid(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    study = resolve.load(path)
+    assert study.study.study == path.stem
+    assert set(study.claims) == set(resolve.load(ROOT / "config" / "digits.yaml").claims)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_study_files_obey_the_schema(path):
+    import yaml
+    from jsonschema import Draft202012Validator
+
+    values = json.loads(json.dumps(yaml.safe_load(path.read_text())))
+    Draft202012Validator(study_schema()).validate(values)
+    values["runs"]["alexnet"]["flow"]["tolerence"] = 1
+    assert not Draft202012Validator(study_schema()).is_valid(values)
