@@ -81,15 +81,16 @@ def test_creeping_like_a_logarithm_has_no_finite_rest():
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.5])
-def test_the_interval_covers_as_often_as_it_says(exponent):
+@pytest.mark.parametrize("bins", [4, 12])
+def test_the_interval_covers_as_often_as_it_says(exponent, bins):
     """95 % of the time where each bin's ln speed has an independent normal error, on which Student's t is exact."""
     random = np.random.default_rng(11)
-    edges = 5.0 * 10 ** np.linspace(-1, 0, 13)
+    edges = 5.0 * 10 ** np.linspace(-bins / 12, 0, bins + 1)
     middle = np.sqrt(edges[:-1] * edges[1:])
     trials, covered = 1000, 0
     for _ in range(trials):
-        moved = np.diff(edges) * middle**-exponent * np.exp(random.normal(0, 0.3, 12))
-        found = tail(np.concatenate([[0], edges]), np.concatenate([[0, 0], np.cumsum(moved)]), decades=1.0)
+        moved = np.diff(edges) * middle**-exponent * np.exp(random.normal(0, 0.3, bins))
+        found = tail(np.concatenate([[0], edges]), np.concatenate([[0, 0], np.cumsum(moved)]), bins / 12)
         covered += found.low <= exponent <= found.high
     assert abs(covered / trials - 0.95) < 4 * math.sqrt(0.95 * 0.05 / trials)
 
@@ -103,13 +104,15 @@ def test_chatter_within_a_bin_neither_hides_nor_makes_a_trend():
     assert found.high - found.low < 0.4
 
 
-def test_a_norm_that_goes_back_a_little_does_not_matter():
+@pytest.mark.parametrize("seed", range(5))
+def test_where_the_norm_goes_back_and_forth_first_passages_count(seed):
     tau = taus(5.0, 3000)
     x = travelled(tau, 1.5)
     back = tau.copy()
-    back[10::7] *= 0.9995
-    exact, found = tail(tau, x, decades=1.0), tail(back, x, decades=1.0)
-    assert found.exponent == pytest.approx(exact.exponent, abs=0.02)
+    back[10:-1] *= np.random.default_rng(seed).choice([1.0, 0.5], len(tau) - 11)
+    found = tail(back, x, decades=1.0)
+    assert found.exponent == pytest.approx(tail(tau, x, decades=1.0).exponent, abs=0.002)
+    assert found.bins == 12
 
 
 def test_only_the_last_decades_count():
@@ -125,7 +128,7 @@ def test_only_the_last_decades_count():
         ([], []),
         ([0.0], [0.0]),
         ([0.0, 1.0], [0.0, 1.0]),
-        ([0.0, 0.5, 0.7, 0.8, 1.0], [0.0, 1.0, 2.0, 3.0, 4.0]),  # three secants above τ = 0
+        ([0.0, 0.5, 0.6, 0.72, 0.864], [0.0, 1.0, 2.0, 3.0, 4.0]),  # three secants above τ = 0
         ([0.0, -0.1, -0.2, -0.3, -0.4, -0.5, -0.6], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
         (list(np.linspace(0, 1, 50)), [3.0] * 50),  # nothing moves
     ],
@@ -291,6 +294,35 @@ def test_direction_whose_interval_holds_the_threshold_is_open():
     assert found.low < 1 < found.high
     assert found.verdict == INCONCLUSIVE
     assert "decides nothing" in found.reason
+
+
+def test_direction_is_judged_by_the_ends_of_the_interval():
+    random = np.random.default_rng(3)
+    tau = taus(4.0, 40)
+    pieces = np.diff(travelled(tau, 3.0, 0.01)) * random.lognormal(0, 0.5, len(tau) - 1)
+    table = path(tau, zeta=np.concatenate([[0], np.cumsum(pieces)]))
+    low, value, high = (getattr(judged(direction, table, CONVERGENCE), name) for name in ("low", "value", "high"))
+    assert 1.2 < low < value - 0.1 < high - 0.2
+    for exponent, verdict in (
+        (low - 0.01, SUPPORTED),
+        (low + 0.01, INCONCLUSIVE),
+        (value, INCONCLUSIVE),
+        (high - 0.01, INCONCLUSIVE),
+        (high + 0.01, CONTRADICTED),
+    ):
+        assert judged(direction, table, {**CONVERGENCE, "exponent": exponent}).verdict == verdict
+
+
+@pytest.mark.parametrize(("rule", "thresholds"), ON_THE_FLOW)
+def test_all_that_follows_the_first_step_below_counts(rule, thresholds):
+    """A step that takes the risk back over ℓ(0) is part of the path."""
+    tables = good(rule)
+    table = tables.pop("path")
+    back = table.assign(below=table.index % 50 != 20)
+    assert judged(rule, back, thresholds, **tables) == judged(rule, table, thresholds, **tables)
+    if rule is smoothed_margin:
+        fallen = back.assign(smoothed_margin=back["smoothed_margin"].where(back["below"], 0.5))
+        assert judged(rule, fallen, thresholds).verdict == CONTRADICTED
 
 
 @pytest.mark.parametrize("rule", [direction, alignment])

@@ -63,6 +63,17 @@ def test_ln_risk_is_exact(name, margins):
     assert abs(mpf(found) - expected) <= 1e-12 * abs(expected) + 2e-14
 
 
+@pytest.mark.parametrize("name", losses.LOSSES)
+@pytest.mark.parametrize("others", [0, 2])
+def test_ln_risk_of_one_example_is_exact(name, others):
+    """No larger loss hides an error here; −ln(1 + others) and 0 are where e^(−p) sums to 1."""
+    for margin in [*np.linspace(-50, 50, 81), -math.log(1 + others), math.nextafter(0, 1), math.nextafter(0, -1)]:
+        margins = np.full((1, 1 + (others if name != "logistic" else 0)), margin)
+        found = float(losses.get(name).ln_risk(torch.from_numpy(margins)))
+        expected, _ = exact(name, margins)
+        assert abs(mpf(found) - expected) <= 1e-14 * abs(expected) + 4e-16
+
+
 @pytest.mark.parametrize(("name", "margins"), CASES)
 def test_weights_are_exact(name, margins):
     found = losses.get(name).weights(torch.from_numpy(margins))

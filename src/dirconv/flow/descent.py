@@ -1,13 +1,14 @@
 r"""Full-batch gradient descent on ln ℒ whose steps keep the local error within a tolerance.
 
-Clock: relative arc length s, dW/ds = ‖W‖ u(W) with u = −∇ℒ/‖∇ℒ‖, which no risk is too small for: u comes from the
-softmin weights alone. One explicit Euler step costs one gradient,
+Clock: arc length l of W, dW/dl = u(W) with u = −∇ℒ/‖∇ℒ‖, which no risk is too small for: u comes from the softmin
+weights alone. One explicit Euler step, of length h ‖W‖, costs one gradient,
 
     W⁺ = W + h ‖W‖ u(W),        e = ½ h ‖u(W⁺) − u(W)‖,
 
 e being the leading term of the local error relative to ‖W‖. A step is accepted when e ≤ tolerance, and on nothing
 else: the risk may rise and the smoothed margin may fall, since a rule that forbade it would make the claim that it
-never falls one that cannot fail. The next step is h · clip(0.9 √(tolerance/e), 0.2, 2).
+never falls one that cannot fail. The next step is h · clip(0.9 √(tolerance/e), 0.2, 2). Since e ≤ h, a step of the
+tolerance's length is always accepted: it underflows only with a tolerance near the resolution of the weights.
 
 Explicit steps are held back by stiffness that grows like ln(1/ℒ) (docs/design.md): this method is what a
 practitioner would run, it gets to the doorstep of the limit and no further.
