@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dirconv.claims import Evidence, Outcome, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import _common, _convergence
 
 TABLES = ("path",)
 STATISTIC = "decay exponent p of dζ/dτ ~ τ^(−p)"
 THRESHOLD = "exponent"
-Thresholds = _common.Convergence
+Thresholds = _convergence.Convergence
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
@@ -18,4 +18,4 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         return inconclusive(unmet)
     path = _common.from_assumption(evidence)
     tau, zeta = path["tau"].to_numpy(), path["zeta"].to_numpy()
-    return _common.convergence(tau, zeta, tau[-1], thresholds, "rad of path")
+    return _convergence.convergence(tau, zeta, tau[-1], thresholds, "rad of path")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import _common, _convergence
 
 TABLES = ("path", "margins")
 STATISTIC = "decay exponent p of sup_i |dm_i|/dτ ~ τ^(−p), m_i = p_i/‖W‖^L"
 THRESHOLD = "exponent"
-Thresholds = _common.Convergence
+Thresholds = _convergence.Convergence
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
@@ -27,4 +27,4 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     steps = np.abs(np.diff(margins, axis=0)).max(axis=1) / np.abs(margins[-1]).max()
     travelled = np.concatenate([[0.0], np.cumsum(steps)])
     end = float(path["tau"].iloc[-1])
-    return _common.convergence(tau, travelled, end, thresholds, "of the largest normalized margin")
+    return _convergence.convergence(tau, travelled, end, thresholds, "of the largest normalized margin")
