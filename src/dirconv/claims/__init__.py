@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import Any
+import statistics
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Verdict(enum.StrEnum):
@@ -66,7 +67,7 @@ def ensemble(outcomes: list[Outcome]) -> Outcome:
     deciding = next((o for o in outcomes if o.verdict == verdict), outcomes[0])
     return Outcome(
         verdict,
-        over(np.median, [o.value for o in outcomes]),
+        over(statistics.median, [o.value for o in outcomes]),
         over(min, [o.value if o.low is None else o.low for o in outcomes]),
         over(max, [o.value if o.high is None else o.high for o in outcomes]),
         deciding.reason,

@@ -12,7 +12,6 @@ import dataclasses
 import math
 
 import numpy as np
-from scipy import stats
 
 LEVEL = 0.95  # of every interval
 
@@ -39,6 +38,8 @@ def tail(tau: np.ndarray, travelled: np.ndarray, decades: float, bins_per_decade
     tau: (m,), increasing after its first entry, which is 0; travelled: (m,), non-decreasing. Neighbouring points
     closer than a bin are merged; where the points are sparser than the bins, each pair of points is a bin.
     """
+    from scipy import stats  # a second to import, and a workflow that only looks for work needs no fit
+
     order = tau > 0
     tau, travelled = tau[order], travelled[order]
     if len(tau) < 2:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from dirconv.claims import Evidence
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REACHED = ("tau", "log_inverse_risk", "steps")  # stop reasons that a study asks for
 
