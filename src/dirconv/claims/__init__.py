@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import statistics
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def ensemble(outcomes: list[Outcome]) -> Outcome:
     deciding = next((o for o in outcomes if o.verdict == verdict), outcomes[0])
     return Outcome(
         verdict,
-        over(statistics.median, [o.value for o in outcomes]),
+        over(median, [o.value for o in outcomes]),
         over(min, [o.value if o.low is None else o.low for o in outcomes]),
         over(max, [o.value if o.high is None else o.high for o in outcomes]),
         deciding.reason,
