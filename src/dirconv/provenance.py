@@ -118,7 +118,6 @@ def machine(device: str = "cpu") -> dict[str, Any]:
     }
 
 
-@functools.cache
 def versions() -> dict[str, str]:
     """Versions of the packages that can move a number; absent packages are left out."""
     found = {"dirconv": dirconv.__version__}

@@ -28,7 +28,7 @@ class Progress:
             desc=title,
             disable=None,
             leave=False,
-            bar_format="{desc}  |{bar:20}| {percentage:3.0f}%  {elapsed}<{remaining}",
+            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {postfix} {elapsed}<{remaining}",
         )
         self._start = self._last = time.monotonic()
         self._first: float | None = None
@@ -37,7 +37,7 @@ class Progress:
         """share: of the way, 0 to 1; text: what is measured, e.g. 'epoch 12  log10 L −3.1  cos 0.12'."""
         moment = time.monotonic()
         self._bar.n = round(100 * share, 1)
-        self._bar.set_description_str(f"{self.title}  {text}", refresh=False)
+        self._bar.set_postfix_str(text.strip(), refresh=False)
         self._bar.update(0)
         if self._first is None:
             self._first = share  # a job that goes on starts with what is done already
