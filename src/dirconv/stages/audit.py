@@ -43,7 +43,7 @@ def run(study_file: Path, overrides: str) -> None:
         "results": resolved.results,
         "registry": resolved.study.registry,
         "configuration": str(study_file),
-        "command": _command("", study_file),
+        "command": _command(resolved, study_file),
         "runs": {member: _run(manifest, member in stale) for member, manifest in trained.items()},
         "claims": [_claim(resolved, name, stale, study_file) for name in resolved.claims],
     }
@@ -53,8 +53,10 @@ def run(study_file: Path, overrides: str) -> None:
     artifacts.write_text(results / "audit.html", report.html(audit))
 
 
-def _command(target: str, study_file: Path) -> str:
+def _command(resolved: resolve.Resolved, study_file: Path, target: str = "") -> str:
     words = ["uv run snakemake --cores all", target, "" if study_file == DEFAULT else f"--configfile {study_file}"]
+    if any(data["source"] == "folder" and data.get("path") is None for data in resolved.study.data.values()):
+        words.append("--config images=PATH")  # where they lie differs from one machine to another
     return " ".join(word for word in words if word)
 
 
@@ -96,7 +98,7 @@ def _claim(resolved: resolve.Resolved, name: str, stale: set[str], study_file: P
         "judged": " ".join(inspect.cleandoc(registry.rule(entry["rule"]).Thresholds.__doc__).split()),
         "thresholds": entry["thresholds"],
         "figure": f"{resolved.figures_folder}/{entry['figure']}.png",
-        "target": _command(f"claim_{name}", study_file),
+        "target": _command(resolved, study_file, f"claim_{name}"),
         "seeds": verdict["seeds"],
         "stale": sorted(stale & set(verdict["seeds"])),
         "evidence": verdict["evidence"],
