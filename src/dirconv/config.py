@@ -32,8 +32,14 @@ class Run:
 
     def __post_init__(self) -> None:
         require_positive(self, "snapshots_per_decade", "chunk")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError(f"seeds: must be distinct integers from 0, at least one, got {self.seeds}")
+        if self.keep < 0:
+            raise ValueError(f"keep: must not be negative, got {self.keep}")
+        if (
+            not self.seeds
+            or len(set(self.seeds)) < len(self.seeds)
+            or not 0 <= min(self.seeds) <= max(self.seeds) < 2**63
+        ):
+            raise ValueError(f"seeds: must be distinct integers from 0 to 2⁶³ − 1, at least one, got {self.seeds}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

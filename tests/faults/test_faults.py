@@ -61,18 +61,22 @@ CHANGES = {
     ),
     "train without flow": (lambda s: s["runs"]["alexnet"].pop("flow"), ["runs.alexnet", "train", "flow"]),
     "bad depth": (lambda s: s["runs"]["densenet"]["model"].update(depth=12), ["depth", "12"]),
-    "missing key": (lambda s: s["runs"]["alexnet"].pop("model"), ["runs.alexnet.model", "missing"]),
-    "folder without path": (
-        lambda s: (
-            s["data"]["digits"].update(source="folder")
-            or s["data"]["digits"].update(classes=dict(negative=["a"], positive=["b"]))
-        ),
-        [],
+    "no name": (lambda s: s.update(study="../elsewhere"), ["study", "../elsewhere"]),
+    "image size": (lambda s: s["data"]["digits"].update(size=16), ["data.digits.size", "32"]),
+    "no runs": (lambda s: s.update(runs={}), ["runs"]),
+    "claim of a run that is not followed": (
+        lambda s: [
+            s["runs"]["densenet"].pop("train"),
+            s["runs"]["densenet"].pop("flow"),
+            s.update(claims=["densenet_direction"]),
+        ],
+        ["densenet_direction", "train"],
     ),
+    "missing key": (lambda s: s["runs"]["alexnet"].pop("model"), ["runs.alexnet.model", "missing"]),
 }
 
 
-@pytest.mark.parametrize("name", [name for name in CHANGES if CHANGES[name][1]])
+@pytest.mark.parametrize("name", list(CHANGES))
 def test_study_file(name, tmp_path):
     change, parts = CHANGES[name]
     path = written(tmp_path, change)

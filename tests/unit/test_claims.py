@@ -478,6 +478,15 @@ def test_many_small_falls_add_up():
     assert found.value == pytest.approx(1 - math.exp(-0.2), rel=1e-12)
 
 
+def test_a_collapse_below_zero_is_a_fall():
+    """The run climbs above ℓ(0) again, where ã is negative, and comes back: the claim was wrong in between."""
+    margin = np.linspace(1.0, 1.7, 100)
+    margin[40:50] = -0.5
+    found = judged(smoothed_margin, path(np.linspace(0, 2, 100), smoothed_margin=margin, tan=0.1), SMOOTHED)
+    assert found.verdict == CONTRADICTED
+    assert found.value == pytest.approx(1 + 0.5 / margin[39], rel=1e-12)
+
+
 def test_a_smoothed_margin_that_never_falls_has_a_fall_of_zero():
     assert judged(smoothed_margin, path(taus(4.0)), SMOOTHED).value == 0
 

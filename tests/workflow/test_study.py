@@ -184,6 +184,7 @@ def test_measures_of_an_edited_study_are_no_reference(done, fresh):
 def test_moved_on_code_makes_the_audit_say_stale(done, fresh):
     shutil.copytree(done.results / "measures", fresh.results / "measures")
     edit(fresh.folder / "src" / "dirconv" / "models" / "densenet.py")
+    edit(fresh.folder / "src" / "dirconv" / "claims" / "rules" / "risk.py")  # makes no measure stale
     jobs = fresh.planned("audit")
     assert not {"train", "flow", "measure"} & set(jobs)
     run = fresh.snakemake("audit")
@@ -192,6 +193,11 @@ def test_moved_on_code_makes_the_audit_say_stale(done, fresh):
     assert claims["densenet_direction"]["stale"] == ["densenet/seed0"]
     assert claims["direction_converges"]["stale"] == []
     assert "STALE" in (fresh.results / "audit.md").read_text().upper()
+    # what made the start and the split counts as well
+    edit(fresh.folder / "src" / "dirconv" / "training.py")
+    assert fresh.snakemake("audit").returncode == 0
+    claims = {claim["id"]: claim for claim in json.loads((fresh.results / "audit.json").read_text())["claims"]}
+    assert claims["direction_converges"]["stale"] == ["alexnet/seed0", "alexnet/seed1"]
 
 
 def test_one_claim_and_just_what_it_needs(fresh):

@@ -33,14 +33,21 @@ except UserError as error:
 for argument in sys.argv[1:]:
     if argument.startswith("claim_") and argument.removeprefix("claim_") not in STUDY.claims:
         known = [f"claim_{name}" for name in STUDY.claims]
-        stop(f"{argument}: unknown claim in the study {STUDY.study}{did_you_mean(argument, known)}")
+        stop(f"{argument}: unknown claim in the study {STUDY.study.study}{did_you_mean(argument, known)}")
 
 # Where images lie travels in the environment and not in a rule's parameters: a moved folder must not train again.
 os.environ[_specification.PLACES_VARIABLE] = json.dumps(
     {name: _specification.places(STUDY.data_options(name)) for name in STUDY.study.data}
 )
 
+# cuBLAS is deterministic only with a workspace of fixed size; read where a job starts
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
 RESULTS = STUDY.results
+for folder in (Path(RESULTS), Path(STUDY.figures_folder)):
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+        stop(f"{existing}: cannot be written to; make it a writable folder, or set results and figures_folder")
 RUNS = STUDY.study.runs
 FIGURES = [f"{STUDY.figures_folder}/{name}.png" for name in STUDY.figures]
 LOGS = f"{RESULTS}/logs"

@@ -19,6 +19,8 @@ rule measure:
     log:
         f"{LOGS}/measure-{{run}}-seed{{seed}}.log",
     threads: STUDY.study.threads
+    resources:
+        gpu=lambda w: int(STUDY.study.device != "cpu"),
     conda:
         "../../environment.yml"
     shell:

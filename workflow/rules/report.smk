@@ -9,9 +9,10 @@ rule audit:
         html=report(f"{RESULTS}/audit.html", caption="../report/audit.rst", category="Audit"),
     params:
         study=STUDY_FILE,
-        overrides=as_json(OVERRIDES),
+        overrides=as_json({key: value for key, value in OVERRIDES.items() if key != "images"}),
+        title=STUDY.study.title,
         # a moved-on code marks artifacts as stale without making them again, so the page depends on it
-        code=[_specification.code("audit", {})] + [STUDY.code(member) for member in STUDY.judged],
+        code=as_json([_specification.code("audit", {})] + [STUDY.code(member) for member in STUDY.judged]),
     log:
         f"{LOGS}/audit.log",
     conda:

@@ -47,6 +47,8 @@ def rule(name: str, where: str = "rule"):
 
 def load(path: Path) -> dict[str, Claim]:
     """Every claim by its id, in the file's order; UserError in one line for anything that is wrong."""
+    if Path(path).is_dir():
+        raise UserError(f"{path}: a folder; `registry` names a file")
     values = load_yaml(path)
     if not isinstance(values, dict) or not values:
         raise UserError(f"{path}: expected a mapping from claim ids to entries")

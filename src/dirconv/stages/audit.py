@@ -14,7 +14,6 @@ from dirconv.errors import UserError
 from dirconv.provenance import machine, now, versions
 from dirconv.stages import claim as claim_stage
 from dirconv.stages import resolve
-from dirconv.stages._specification import code
 
 DEFAULT = Path("config/digits.yaml")  # the study that needs no --configfile
 RELATIVE = 1e-9  # to which a recomputed statistic must agree: another machine's libm may differ in the last digits
@@ -25,11 +24,11 @@ def run(study_file: Path, overrides: str) -> None:
 
     An artifact that other code than today's made is marked stale.
     """
-    resolved = resolve.load(study_file, json.loads(overrides))
+    resolved = resolve.load(study_file, _overrides(overrides))
     results = Path(resolved.results)
     folders = {member: results / "measures" / member for name in resolved.claims for member in resolved.inputs(name)}
     manifests = {member: artifacts.read_manifest(folder) for member, folder in folders.items()}
-    stale = {member for member, manifest in manifests.items() if _stale(manifest)}
+    stale = {member for member, manifest in manifests.items() if _stale(manifest, resolved.code(member))}
     trained = {member: manifest for member, manifest in manifests.items() if "trajectory" in manifest}
     first = next(iter(trained.values()))["trajectory"] if trained else {"machine": machine(), "versions": versions()}
     audit = {
@@ -60,16 +59,22 @@ def _command(resolved: resolve.Resolved, study_file: Path, target: str = "") -> 
     return " ".join(word for word in words if word)
 
 
-def _stale(manifest: dict[str, Any]) -> bool:
-    """Whether today's code is not the code that made these measures, or the trajectory they were taken from."""
+def _overrides(text: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise UserError('--set: not JSON; write for instance \'{"device": "cuda"}\'') from error
+    if not isinstance(values, dict):
+        raise UserError('--set: expected a JSON object, for instance \'{"device": "cuda"}\'')
+    return values
+
+
+def _stale(manifest: dict[str, Any], today: dict[str, str]) -> bool:
+    """Whether today's code is not the code that made these measures, or anything that they were made from."""
     stage = "measure" if "trajectory" in manifest else "homogeneity"
-    made = {stage: manifest["code"]}
-    if stage == "measure":
-        made["flow"] = manifest["trajectory"]["code"]
+    made = {**manifest.get("made_by", {}), stage: manifest["code"]}
     # the version of torch is provenance, not code: the page names it, and another one does not make a result stale
-    return any(
-        hash_.split("-")[0] != code(which, manifest["specification"]).split("-")[0] for which, hash_ in made.items()
-    )
+    return any(hash_.split("-")[0] != today[which].split("-")[0] for which, hash_ in made.items())
 
 
 def _run(manifest: dict[str, Any], stale: bool) -> dict[str, Any]:
@@ -95,7 +100,7 @@ def _claim(resolved: resolve.Resolved, name: str, stale: set[str], study_file: P
         "id": name,
         **{key: entry[key] for key in ("title", "source", "statement", "assumptions", "expected", "must_be")},
         **{key: verdict[key] for key in ("verdict", "agrees", "reason", "statistic")},
-        "judged": " ".join(inspect.cleandoc(registry.rule(entry["rule"]).Thresholds.__doc__).split()),
+        "judged": " ".join(inspect.cleandoc(registry.rule(entry["rule"]).Thresholds.__doc__).replace("`", "").split()),
         "thresholds": entry["thresholds"],
         "figure": f"{resolved.figures_folder}/{entry['figure']}.png",
         "target": _command(resolved, study_file, f"claim_{name}"),

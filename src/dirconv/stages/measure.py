@@ -18,7 +18,7 @@ def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: P
     """Write a Parquet table per measure and manifest.json to `out`."""
     device = _job.prepare(spec)
     source = artifacts.read_manifest(trajectory)
-    artifacts.read_manifest(start)
+    origin = artifacts.read_manifest(start)
     train_map, test_map = _job.maps(spec, split, device)
     snapshots = artifacts.read_tensors(trajectory / "snapshots.safetensors")
     found = measures.Trajectory(
@@ -41,7 +41,8 @@ def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: P
             **_job.provenance("measure", spec, device),
             "stop": source["stop"],
             "summary": _summary(found.path),
-            "trajectory": {key: source[key] for key in ("code", "machine", "versions", "created", "files")},
+            "made_by": {"data": data["code"], "train": origin["code"], "flow": source["code"]},
+            "trajectory": {key: source[key] for key in ("machine", "versions", "created", "files")},
             "data": {key: data[key] for key in ("variant", "classes", "counts", "source_sha256")},
         },
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from dirconv.config import Run, Study
 from dirconv.errors import UserError
 from dirconv.options import Train, did_you_mean, load_yaml, member, modules, parse
 from dirconv.stages._specification import code, what
+
+NAME = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
+SIDE = 32  # pixels: what the networks are made for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,13 +86,14 @@ class Resolved:
         specification = self.flow_specification(*self.members[name])
         return read_manifest(folder, verify=False)["specification"] == finite(specification)
 
-    def code(self, name: str) -> list[str]:
-        """The code hashes that a folder below measures/ would have if it were made today."""
+    def code(self, name: str) -> dict[str, str]:
+        """By stage, the code that would make a folder below measures/ today."""
         if name in self.members:
             specification = self.flow_specification(*self.members[name])
-            return [code(stage, specification) for stage in ("flow", "measure")]
+            found = {stage: code(stage, specification) for stage in ("train", "flow", "measure")}
+            return {"data": code("data", specification["data"]), **found}
         run = name.split("/")[0]
-        return [code("homogeneity", self.network_specification(run, self.study.runs[run].seeds[0]))]
+        return {"homogeneity": code("homogeneity", self.network_specification(run, self.study.runs[run].seeds[0]))}
 
     def data_options(self, name: str) -> dict[str, Any]:
         """What the data stage gets: what is prepared, and where it lies."""
@@ -146,6 +151,7 @@ class Resolved:
 def study(values: dict[str, Any], where: str) -> Resolved:
     """Validate a study file's content in full: every key, name and reference. UserError in one line otherwise."""
     parsed = parse(Study, values, where)
+    _check_names(parsed, where)
     entries = registry.load(Path(parsed.registry))
     wanted = list(entries) if parsed.claims is None else parsed.claims
     for name in wanted:
@@ -154,7 +160,16 @@ def study(values: dict[str, Any], where: str) -> Resolved:
         missing = [run for run in entries[name].runs if run not in parsed.runs]
         if missing and parsed.claims is not None:
             raise UserError(f"{where}: claims: {name} reads the run {missing[0]!r}, which the study lacks; add it")
-    claims = {name: entries[name] for name in wanted if all(run in parsed.runs for run in entries[name].runs)}
+        unfollowed = [r for r in entries[name].runs if r in parsed.runs and not _serves(parsed.runs[r], entries[name])]
+        if unfollowed and parsed.claims is not None:
+            raise UserError(f"{where}: claims: {name} reads the run {unfollowed[0]!r}; give it `train` and `flow`")
+    claims = {
+        name: entries[name]
+        for name in wanted
+        if all(run in parsed.runs and _serves(parsed.runs[run], entries[name]) for run in entries[name].runs)
+    }
+    if not claims:
+        raise UserError(f"{where}: runs: no claim of {parsed.registry} can be judged on these runs; add one it names")
     resolved = Resolved(parsed, where, claims)
     for name, run in parsed.runs.items():
         at = f"{where}: runs.{name}"
@@ -169,12 +184,29 @@ def study(values: dict[str, Any], where: str) -> Resolved:
         if run.loss == "logistic" and resolved._outputs(run) > 1:
             raise UserError(f"{at}.loss: logistic is for two classes; use cross_entropy")
     for name in parsed.data:
-        resolved.data_options(name)
+        size = resolved.data_options(name)["size"]
+        if size != SIDE:
+            raise UserError(f"{where}: data.{name}.size: the networks are for {SIDE}×{SIDE} images, got {size}")
     return resolved
+
+
+def _serves(run: Run, claim: registry.Claim) -> bool:
+    """Whether a run has what the claim reads."""
+    return run.flow is not None or claim.table == "homogeneity"
+
+
+def _check_names(parsed: Study, where: str) -> None:
+    """Names become folders and words of commands."""
+    for key, names in (("study", [parsed.study]), ("runs", parsed.runs), ("data", parsed.data)):
+        for name in names:
+            if not re.fullmatch(NAME, name):
+                raise UserError(f"{where}: {key}: {name!r} is no name; use letters, digits, -, _ and . (not first)")
 
 
 def load(path: Path, overrides: dict[str, Any] | None = None) -> Resolved:
     """The study file at `path`; `overrides` replaces top-level keys (as --config KEY=VALUE does)."""
+    if Path(path).is_dir():
+        raise UserError(f"{path}: a folder; name a study file")
     values = load_yaml(path)
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected a mapping with the keys study, data, runs")

@@ -13,11 +13,9 @@ from dirconv.claims.statistics import tail
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Convergence:
-    """Thresholds of "what x has travelled stays finite".
-
-    Supported: the interval of the decay exponent p of dx/dτ above `exponent` and the extrapolated rest of the way,
-    at the interval's lower end, at most `remaining`. Contradicted: the interval below `exponent`. Neither before τ
-    has grown by `tau`.
+    """Supported: the 95 % interval of the exponent p lies above `exponent`, and the rest of the way, extrapolated with
+    the interval's lower end, is at most `remaining`. Contradicted: the interval lies below `exponent`. Neither is said
+    before τ has grown by `tau`. p is fitted over the last `decades` of τ.
     """
 
     exponent: float  # 1 is where ∫τ^(−p) dτ stops converging

@@ -41,9 +41,9 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if degree is None:
         return inconclusive("the network has no degree, so no power of ‖W‖ to compare with")
     path = _common.from_assumption(evidence)
-    path = path[path["smoothed_margin"] > 0]
-    ln_margin = np.log(path["smoothed_margin"].to_numpy())
-    fall = max(0.0, float(-np.expm1((ln_margin - np.maximum.accumulate(ln_margin)).min())))
+    margin = path["smoothed_margin"].to_numpy()  # positive at the first step, where ℒ < ℓ(0); may it stay so
+    highest = np.maximum.accumulate(margin)
+    fall = float(((highest - margin) / highest).max())
     explained = float((degree * path["tan"].abs() * path["error"]).max())
     reason = f"one step's local error explains a fall of up to {explained:.2g}"
     if fall <= thresholds.fall:
