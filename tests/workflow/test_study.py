@@ -177,6 +177,10 @@ def test_measures_of_an_edited_study_are_no_reference(done, fresh):
     shutil.copytree(done.results / "measures", fresh.results / "measures")
     study = fresh.folder / "config" / "smoke.yaml"
     study.write_text(study.read_text().replace("steps: 10}", "steps: 11}"))
+    run = fresh.snakemake("audit", "--dry-run")
+    assert run.returncode == 2
+    assert "results/smoke/measures/densenet/seed0: measured with other options" in run.stderr
+    shutil.rmtree(fresh.results / "measures" / "densenet" / "seed0")
     jobs = fresh.planned("audit")
     assert (jobs["train"], jobs["flow"], jobs["measure"]) == (1, 1, 1)
 

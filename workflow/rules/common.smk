@@ -53,10 +53,13 @@ FIGURES = [f"{STUDY.figures_folder}/{name}.png" for name in STUDY.figures]
 LOGS = f"{RESULTS}/logs"
 
 # Measures that stand without their trajectory (a fresh clone that holds reference artifacts, or a trajectory deleted
-# to save space) are sources: no rule makes them, so nothing can schedule the training behind them. Measures of a
-# study that has been edited since are not: they are made again.
+# to save space) are sources: no rule makes them, so nothing can schedule the training behind them. If the study has
+# been edited since, this ends here and says which folder to delete.
 NONE = "(?!)"  # a pattern that nothing matches
-LIVE = [member for member in STUDY.members if not STUDY.is_reference(member)]
+try:
+    LIVE = [member for member in STUDY.members if not STUDY.is_reference(member)]
+except UserError as error:
+    stop(error)
 
 
 def as_json(values):

@@ -79,12 +79,17 @@ class Resolved:
         return member("figures", figure, "figure").TABLES
 
     def is_reference(self, name: str) -> bool:
-        """Whether a followed run's measures stand without its trajectory, and are those of this very study."""
+        """Whether a followed run's measures stand without its trajectory; UserError if they are not of this very study.
+
+        Snakemake cannot tell: it knows the parameters of jobs that it ran itself, not those of a clone's artifacts.
+        """
         folder = Path(self.results) / "measures" / name
         if not (folder / MANIFEST).exists() or (Path(self.results) / "runs" / name / MANIFEST).exists():
             return False
         specification = self.flow_specification(*self.members[name])
-        return read_manifest(folder, verify=False)["specification"] == finite(specification)
+        if read_manifest(folder, verify=False)["specification"] != finite(specification):
+            raise UserError(f"{folder}: measured with other options than {self.where} has now; delete it to run again")
+        return True
 
     def code(self, name: str) -> dict[str, str]:
         """By stage, the code that would make a folder below measures/ today."""
