@@ -57,11 +57,15 @@ class Stop:
     steps: int = 1000
     log_inverse_risk: float = math.inf  # ln(1/ℒ)
     tau: float = math.inf  # τ = ln(‖W‖/‖W₀‖), from the flow's start
+    cos: float = math.inf  # alignment of the velocity
+    tail: float = 0.0  # path that would remain, tan ∠ decaying in τ as over the last half of it; 0: do not ask
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
-        require_positive(self, "steps", "log_inverse_risk", "tau")
+        require_positive(self, "steps", "log_inverse_risk", "tau", "cos")
+        if not self.tail >= 0:
+            raise ValueError(f"tail: must not be negative, got {self.tail}")
 
 
 def modules(package: str) -> list[str]:

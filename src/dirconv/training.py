@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dirconv.losses import Loss
-from dirconv.margins import NetworkMap
+from dirconv.margins.network import NetworkMap
 from dirconv.options import Train
 
 

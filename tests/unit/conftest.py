@@ -1,5 +1,7 @@
 """What the tests share: one thread, and small exact margin maps, written without the project's own map of networks."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,25 @@ torch.set_num_threads(1)
 class ExactMap:
     """The margin map of a function W ↦ p(W), (D,) to (n, K−1), both float64, differentiated by autograd."""
 
+    unit = 2.0**-53
+
     def __init__(self, function, degree):
         self.function, self.degree = function, degree
 
-    def values(self, weights):
-        return self.function(weights).detach()
+    def precise(self):
+        return self
+
+    def values(self, weights, examples=None):
+        margins = self.function(weights).detach()
+        return margins if examples is None else margins[examples]
+
+    def rows(self, weights, examples):
+        jacobian = torch.autograd.functional.jacobian(self.function, weights)[examples].flatten(0, 1)
+        return SimpleNamespace(
+            margins=self.values(weights, examples),
+            pullback=lambda q: jacobian.T @ q.flatten(),
+            gram=lambda: jacobian @ jacobian.T,
+        )
 
     def linearize(self, weights):
         leaf = weights.detach().clone().requires_grad_()

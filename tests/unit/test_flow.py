@@ -420,7 +420,7 @@ def test_a_risk_above_one_is_below_every_level():
 class Kink:
     """Margins that grow, and a gradient that at every other point but the start turns by a right angle."""
 
-    degree = 1
+    degree, unit = 1, 2.0**-53
 
     def __init__(self, start):
         self.start = start
@@ -463,7 +463,7 @@ def test_a_flow_that_leaves_the_numbers_stops(broken):
     class Breaks:
         """⟨w, (1, 1)⟩ until ‖w‖₁ reaches 3."""
 
-        degree = 1
+        degree, unit = 1, 2.0**-53
 
         def linearize(self, weights):
             margins, velocity = weights.sum().view(1, 1), torch.ones(2, dtype=torch.float64)

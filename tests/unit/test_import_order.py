@@ -81,7 +81,8 @@ def chains(module: str) -> dict[str, list[str]]:
     ways, waiting = {module: [module]}, [module]
     while waiting:
         here = waiting.pop()
-        for there in own(here) - ways.keys():
+        package = {here.rpartition(".")[0]} & FILES.keys() - {"dirconv"}  # is imported before its module
+        for there in (own(here) | package) - ways.keys():
             ways[there] = [*ways[here], there]
             waiting.append(there)
     return ways

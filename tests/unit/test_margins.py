@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from dirconv.margins import NetworkMap, error_rate, evaluate, homogeneity
+from dirconv.margins import error_rate, homogeneity
+from dirconv.margins.network import NetworkMap, evaluate
 
 N = 7
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from dirconv import losses, models
 from dirconv.errors import UserError
-from dirconv.margins import NetworkMap, homogeneity
+from dirconv.margins import homogeneity
+from dirconv.margins.network import NetworkMap
 
 
 def network_map(options, outputs=1, images=5, side=32, seed=0, chunk=500):

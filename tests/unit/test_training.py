@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dirconv import losses, training
-from dirconv.margins import NetworkMap
+from dirconv.margins.network import NetworkMap
 from dirconv.options import Train
 
 N = 11

@@ -22,11 +22,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step, Underflow
+from dirconv.flow._point import advance, evaluate, measure
 from dirconv.options import require_positive
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap
 
@@ -48,34 +47,17 @@ class Spec:
         require_positive(self, "tolerance", "first_step", "largest_step")
 
 
-@dataclasses.dataclass(frozen=True)
-class _Point:
-    """The margins and the direction of −∇ℒ at weights W."""
-
-    weights: Tensor
-    margins: Tensor
-    q: Tensor
-    direction: Tensor  # u, unit length
-
-
-def _evaluate(margin_map: MarginMap, loss: Loss, weights: Tensor) -> _Point:
-    margins, pullback = margin_map.linearize(weights)
-    q = loss.weights(margins)
-    velocity = pullback(q)
-    return _Point(weights, margins, q, velocity / velocity.norm())
-
-
 def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
     """The state itself, measured, and then every accepted step; the caller ends it."""
     h = spec.first_step if math.isnan(state.step_size) else state.step_size
-    here = _evaluate(margin_map, loss, state.weights)
+    here = evaluate(margin_map, loss, state.weights)
     if state.step == 0:
         state = dataclasses.replace(state, step_size=h, evaluations=1)
-    yield _measure(loss, state, here, 0.0, 0.0, 0)
+    yield measure(margin_map, loss, state, here)
     rejected = 0
     while True:
         norm = here.weights.norm()
-        there = _evaluate(margin_map, loss, here.weights + h * norm * here.direction)
+        there = evaluate(margin_map, loss, here.weights + h * norm * here.direction)
         state = dataclasses.replace(state, evaluations=state.evaluations + 1)
         error = 0.5 * h * float((there.direction - here.direction).norm())
         factor = 0.9 * math.sqrt(spec.tolerance / error) if error > 0 else 2.0
@@ -86,32 +68,8 @@ def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterat
                 raise Underflow
             continue
         if not math.isfinite(error):  # the margins or the gradient are no numbers any more: report, then stop
-            yield _measure(loss, state, there, taken, error, rejected)
+            yield measure(margin_map, loss, state, there, step_size=taken, error=error, rejected=rejected)
             return
-        chord = float((there.weights / there.weights.norm() - here.weights / norm).norm())
-        state = State(
-            weights=there.weights,
-            step=state.step + 1,
-            step_size=h,
-            evaluations=state.evaluations,
-            path_length=state.path_length + 2 * math.asin(min(chord / 2, 1.0)),
-        )
-        yield _measure(loss, state, there, taken, error, rejected)
+        state = advance(state, there.weights, h)
+        yield measure(margin_map, loss, state, there, step_size=taken, error=error, rejected=rejected)
         here, rejected = there, 0
-
-
-def _measure(loss: Loss, state: State, point: _Point, step_size: float, error: float, rejected: int) -> Step:
-    ln_risk = float(loss.ln_risk(point.margins))
-    norm = float(point.weights.norm())
-    return Step(
-        state=state,
-        ln_risk=ln_risk,
-        norm=norm,
-        cos=float(point.weights @ point.direction) / norm,
-        unnormalised_margin=loss.inverse(ln_risk),
-        smallest_margin=float(point.margins.min()),
-        effective_examples=1 / float(point.q.square().sum()),
-        step_size=step_size,
-        error=error,
-        rejected=rejected,
-    )

@@ -13,7 +13,8 @@ import pandas as pd
 from torch import Tensor
 
 from dirconv.losses import Loss
-from dirconv.margins import Block, NetworkMap
+from dirconv.margins import Block
+from dirconv.margins.network import NetworkMap
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,8 @@ import math
 
 import pandas as pd
 
-from dirconv.margins import error_rate, evaluate
+from dirconv.margins import error_rate
+from dirconv.margins.network import evaluate
 from dirconv.measures import Trajectory
 
 

@@ -17,7 +17,7 @@ import torch
 
 from dirconv import artifacts, data, models
 from dirconv.errors import UserError
-from dirconv.margins import NetworkMap
+from dirconv.margins.network import NetworkMap
 from dirconv.provenance import machine, now, versions
 from dirconv.stages._specification import code
 

@@ -16,6 +16,8 @@ from dirconv.options import Stop
 from dirconv.stages import _job
 from dirconv.stages._progress import Progress
 
+WEIGHTS = "weights"
+SCALARS = [field.name for field in dataclasses.fields(flow.State) if field.name not in (WEIGHTS, "memory")]
 COLUMNS = [field.name for field in dataclasses.fields(flow.Step) if field.name != "state"]
 
 
@@ -32,18 +34,21 @@ def run(spec: dict[str, Any], split: Path, start: Path, out: Path, checkpoints: 
         saved = checkpoint.load()
         if saved is not None:
             tensors, record = saved
-            state = flow.State(weights=torch.from_numpy(tensors["weights"]).to(device), **record["state"])
+            memory = {name: torch.from_numpy(array).to(device) for name, array in tensors.items() if name != WEIGHTS}
+            state = flow.State(torch.from_numpy(tensors[WEIGHTS]).to(device), memory=memory, **record["state"])
             rows, taken, highest = record["rows"], record["taken"], record["highest"]
             progress.line(f"goes on from step {state.step}")
+        norm_start = float(first.norm())
         events = flow.follow(
             margin_map,
             losses.get(spec["loss"]),
             flow.from_options(spec["flow"]),
             Stop(**spec["stop"]),
             state,
-            norm_start=float(first.norm()),
+            norm_start=norm_start,
             highest_level=highest,
             per_decade=spec["snapshots_per_decade"],
+            seen=[(math.log(row["norm"] / norm_start), row["cos"]) for row in rows[:-1]],
         )
         timer = _job.Timer()
         for event in events:
@@ -57,22 +62,23 @@ def run(spec: dict[str, Any], split: Path, start: Path, out: Path, checkpoints: 
             progress.update(
                 event.progress,
                 f"step {step.state.step}  log10 L {step.ln_risk / math.log(10):.2f}  cos {step.cos:.4f}  "
-                f"ln|W| +{math.log(step.norm / float(first.norm())):.4f}",
+                f"ln|W| +{math.log(step.norm / norm_start):.4f}",
                 final=event.stop is not None,
             )
             if timer.due():
-                scalars = {f.name: getattr(step.state, f.name) for f in dataclasses.fields(flow.State)}
-                position = scalars.pop("weights").cpu().numpy()
+                scalars = {name: getattr(step.state, name) for name in SCALARS}
+                tensors = {WEIGHTS: step.state.weights, **step.state.memory}
                 record = {"state": scalars, "rows": rows, "taken": taken, "highest": event.highest_level}
-                checkpoint.save({"weights": position}, record)
+                checkpoint.save({name: tensor.cpu().numpy() for name, tensor in tensors.items()}, record)
         _write(out, rows, taken, checkpoint, {**_job.provenance("flow", spec, device), "stop": str(event.stop)})
         progress.close()
         checkpoint.remove()
 
 
 def _row(step: flow.Step) -> dict[str, Any]:
-    state = {"step": step.state.step, "evaluations": step.state.evaluations, "zeta": step.state.path_length}
-    return {**state, **{name: getattr(step, name) for name in COLUMNS}}
+    state = step.state
+    counts = {"step": state.step, "evaluations": state.evaluations, "jacobians": state.jacobians}
+    return {**counts, "zeta": state.path_length, **{name: getattr(step, name) for name in COLUMNS}}
 
 
 def _write(

@@ -11,7 +11,8 @@ import torch
 
 from dirconv import artifacts, models
 from dirconv.errors import UserError
-from dirconv.margins import NetworkMap, homogeneity
+from dirconv.margins import homogeneity
+from dirconv.margins.network import NetworkMap
 from dirconv.stages import _job
 
 SCALES = (0.25, 0.5, 0.8, 1.25, 2.0, 4.0)  # c in f(cW) = c^L f(W)

@@ -11,7 +11,8 @@ import torch
 
 from dirconv import artifacts, losses, training
 from dirconv.errors import UserError
-from dirconv.margins import NetworkMap, error_rate, evaluate
+from dirconv.margins import error_rate
+from dirconv.margins.network import NetworkMap, evaluate
 from dirconv.options import Train
 from dirconv.stages import _job, homogeneity
 from dirconv.stages._progress import Progress

@@ -1,0 +1,61 @@
+r"""Dormand and Prince's adaptive method of fifth order, as torchdiffeq has it, on dW/ds = ‖W‖ u(W).
+
+s is the length of W's path relative to ‖W‖, u = −∇ℒ/‖∇ℒ‖ (see `rk4`). A recorded step is a segment of s; within it the
+library chooses its own steps. The reference that a user of ODE solvers would reach for: accurate, and held back by the
+flow's stiffness. The error that is recorded is the tolerance asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from dirconv.flow import State, Step
+from dirconv.flow._point import advance, evaluate, measure
+from dirconv.options import require_positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dirconv.losses import Loss
+    from dirconv.margins import MarginMap
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Options of the method."""
+
+    method: Literal["dopri5"] = "dopri5"
+    tolerance: float = 1e-6  # relative to ‖W‖
+    segment: float = 0.01  # of relative arc length between recorded steps
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        require_positive(self, "tolerance", "segment")
+
+
+def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
+    """The state itself, measured, and then every segment; the caller ends it."""
+    from torchdiffeq import odeint
+
+    here = evaluate(margin_map, loss, state.weights)
+    if state.step == 0:
+        state = dataclasses.replace(state, step_size=spec.segment, evaluations=1)
+    yield measure(margin_map, loss, state, here)
+    span = state.weights.new_tensor([0.0, spec.segment])
+    while True:
+        calls = 0
+
+        def velocity(_: Tensor, weights: Tensor) -> Tensor:
+            nonlocal calls
+            calls += 1
+            return evaluate(margin_map, loss, weights).direction * weights.norm()
+
+        # the library's norm is the root mean square over coordinates, so ‖W‖/√D is the unit of its absolute tolerance
+        scale = float(here.weights.norm()) / len(here.weights) ** 0.5
+        end = odeint(velocity, here.weights, span, rtol=0.0, atol=spec.tolerance * scale, method="dopri5")[-1]
+        here = evaluate(margin_map, loss, end)
+        state = advance(state, here.weights, spec.segment, evaluations=calls + 1)
+        yield measure(margin_map, loss, state, here, step_size=spec.segment, error=spec.tolerance)

@@ -1,0 +1,51 @@
+r"""Gradient descent on ℒ with a constant rate, as the discrete-time counterpart of the flow.
+
+    W⁺ = W − η ∇ℒ(W),     ∇ℒ = −e^(ln Σ(−∂ℒ/∂p)) Σ q ∇p.
+
+As ℒ → 0 so does ∇ℒ, and ‖W‖ creeps: ln(1/ℒ) grows like ln t. A reference, with no control of its error; the error
+that is recorded is descent's, ½ ‖ΔW‖ ‖u⁺ − u‖ relative to ‖W‖ with u = −∇ℒ/‖∇ℒ‖.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from dirconv.flow import State, Step
+from dirconv.flow._point import advance, evaluate, measure
+from dirconv.options import require_positive
+
+if TYPE_CHECKING:
+    from dirconv.losses import Loss
+    from dirconv.margins import MarginMap
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Options of the method."""
+
+    method: Literal["gradient_descent"] = "gradient_descent"
+    learning_rate: float = 1e-3  # η, of the total loss ℒ (a sum over the examples)
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        require_positive(self, "learning_rate")
+
+
+def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
+    """The state itself, measured, and then every step; the caller ends it."""
+    here = evaluate(margin_map, loss, state.weights)
+    if state.step == 0:
+        state = dataclasses.replace(state, step_size=spec.learning_rate, evaluations=1)
+    yield measure(margin_map, loss, state, here)
+    while True:
+        slope = float(loss.ln_slopes(here.margins).flatten().logsumexp(0).exp())
+        length = spec.learning_rate * slope * here.speed  # ‖ΔW‖
+        there = evaluate(margin_map, loss, here.weights + length * here.direction)
+        relative = length / float(here.weights.norm())
+        error = 0.5 * relative * float((there.direction - here.direction).norm())
+        state = advance(state, there.weights, spec.learning_rate, evaluations=1)
+        yield measure(margin_map, loss, state, there, step_size=relative, error=error)
+        here = there

@@ -1,0 +1,59 @@
+r"""The classical Runge–Kutta method of fourth order, with steps of one size in relative arc length.
+
+    dW/ds = ‖W‖ u(W),     u = −∇ℒ/‖∇ℒ‖,
+
+s being the length of W's path relative to ‖W‖. A reference for fidelity. Like every explicit method it is unstable once
+ln(1/ℒ) times the step is large; the error that is recorded is the distance to the embedded Euler–midpoint pair.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from dirconv.flow import State, Step
+from dirconv.flow._point import advance, evaluate, measure
+from dirconv.options import require_positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dirconv.losses import Loss
+    from dirconv.margins import MarginMap
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Options of the method."""
+
+    method: Literal["rk4"] = "rk4"
+    step: float = 1e-3  # of relative arc length
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        require_positive(self, "step")
+
+
+def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
+    """The state itself, measured, and then every step; the caller ends it."""
+    here = evaluate(margin_map, loss, state.weights)
+    if state.step == 0:
+        state = dataclasses.replace(state, step_size=spec.step, evaluations=1)
+    yield measure(margin_map, loss, state, here)
+    h = spec.step
+
+    def velocity(weights: Tensor) -> Tensor:
+        return evaluate(margin_map, loss, weights).direction * weights.norm()
+
+    while True:
+        first = here.direction * here.weights.norm()
+        second = velocity(here.weights + h / 2 * first)
+        third = velocity(here.weights + h / 2 * second)
+        fourth = velocity(here.weights + h * third)
+        change = (first + 2 * second + 2 * third + fourth) / 6
+        error = h * float((change - second).norm() / here.weights.norm())
+        here = evaluate(margin_map, loss, here.weights + h * change)
+        state = advance(state, here.weights, h, evaluations=4)
+        yield measure(margin_map, loss, state, here, step_size=h, error=error)

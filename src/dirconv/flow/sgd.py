@@ -1,0 +1,81 @@
+r"""SGD with a rate scaled by the loss, as Lyu and Li (ICLR 2020) reached risks below 10^(−800).
+
+A step is one epoch over shuffled batches B: W ← W − α ∇ℒ_B(W)/(|B| ℒ̄), with ℒ̄ the mean loss over all examples when
+the epoch began, so that the speed on ln ℒ does not vanish with ℒ. After an epoch in which the risk fell, α grows by
+2^(1/5); after one in which it rose or was no number, the weights go back and α shrinks by 2^(1/10), their rule.
+
+The gradient at the end of an epoch, over all examples, is measured as for the other methods; the path length is that
+between ends of epochs. No error is estimated (NaN).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from dirconv.flow import State, Step, Underflow
+from dirconv.flow._point import advance, evaluate, measure
+from dirconv.options import require_positive
+
+if TYPE_CHECKING:
+    from dirconv.losses import Loss
+    from dirconv.margins.network import NetworkMap
+
+SMALLEST_RATE = 1e-12
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Options of the method."""
+
+    method: Literal["sgd"] = "sgd"
+    rate: float = 0.1  # α at the start
+    batch: int = 100
+    seed: int = 0  # of the order of the examples
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        require_positive(self, "rate", "batch")
+
+
+def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
+    """The state itself, measured, and then every epoch that was kept; the caller ends it."""
+    import torch
+
+    generator = torch.Generator()
+    if state.memory:
+        generator.set_state(state.memory["random"])
+    else:
+        generator.manual_seed(spec.seed)
+        state = dataclasses.replace(state, step_size=spec.rate, evaluations=1, memory={"random": generator.get_state()})
+    here = evaluate(margin_map, loss, state.weights)
+    yield measure(margin_map, loss, state, here, error=math.nan)
+    count = len(here.margins)
+    rate, rejected = state.step_size, 0
+    while True:
+        ln_risk = float(loss.ln_risk(here.margins))
+        weights = here.weights
+        order = torch.randperm(count, generator=generator).to(weights.device)
+        for members in order.split(min(spec.batch, count)):
+            margins, pullback = margin_map.on(margin_map.images[members], margin_map.labels[members]).linearize(weights)
+            # ∇ℒ_B/(|B| ℒ̄), ℒ̄ = ℒ/n, in the log domain
+            scaled = (loss.ln_slopes(margins) - ln_risk).exp() * (count / len(members))
+            weights = weights + rate * pullback(scaled)
+        there = evaluate(margin_map, loss, weights)
+        found = float(loss.ln_risk(there.margins))
+        if not (math.isfinite(found) and found < ln_risk):
+            rejected += 1
+            rate /= 2**0.1
+            state = dataclasses.replace(state, step_size=rate, evaluations=state.evaluations + 1)
+            if rate < SMALLEST_RATE:
+                raise Underflow
+            continue
+        rate *= 2**0.2
+        taken = float((weights - here.weights).norm() / here.weights.norm())
+        memory = {"random": generator.get_state()}
+        state = advance(state, weights, rate, evaluations=1, memory=memory)
+        yield measure(margin_map, loss, state, there, step_size=taken, error=math.nan, rejected=rejected)
+        here, rejected = there, 0

@@ -1,0 +1,279 @@
+"""The margin map of a torch network on labelled images, and its per-example gradients."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jacrev, vmap
+
+from dirconv.margins import Block, Pullback
+from dirconv.margins._double import Unfolded, double, patches, unfoldable
+from dirconv.margins._gram import Factor
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkMap:
+    """The margin map of a network on labelled images.
+
+    images: (n, channels, side, side) in the network's precision; labels: ±1 for one logit, or 0 … K−1.
+    chunk: images per forward pass. Where batch statistics couple the examples (`coupled`) the chunks, which are
+    fixed, are the batches the statistics are taken over, so that p is still a function of W alone.
+    keep: activations are kept for the backward pass for at most this many images, else computed again.
+    memory: MiB that inner products of gradients (`rows`) may take besides their result.
+    """
+
+    network: nn.Module
+    images: Tensor
+    labels: Tensor
+    degree: int | None
+    coupled: bool = False
+    chunk: int = 500
+    keep: int = 2000
+    memory: int = 1024
+
+    def __post_init__(self) -> None:
+        self.network.train(self.coupled)
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The network's parameter tensors, in the order in which the flat vector holds them."""
+        found, start = [], 0
+        for name, parameter in self.network.named_parameters():
+            stop = start + parameter.numel()
+            found.append(Block(name, tuple(parameter.shape), start, stop))
+            start = stop
+        return found
+
+    def flatten(self) -> Tensor:
+        """The network's own weights as a flat vector (D,), float64."""
+        return torch.cat([p.detach().double().flatten() for p in self.network.parameters()])
+
+    def on(self, images: Tensor, labels: Tensor) -> NetworkMap:
+        """The same network's map on other data (of the same kind)."""
+        return dataclasses.replace(self, images=images, labels=labels)
+
+    def frozen(self, weights: Tensor) -> NetworkMap:
+        """The map with batch statistics fixed at their average over the training chunks at `weights`.
+
+        This is how a network with batch normalization is evaluated on test images. Without batch statistics it is
+        the map itself.
+        """
+        if not self.coupled:
+            return self
+        network = copy.deepcopy(self.network)
+        layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # the cumulative average over all chunks
+        with torch.no_grad():
+            for images in self.images.split(self.chunk):
+                functional_call(network, self._parameters(weights), (images.to(self._dtype),))
+        return dataclasses.replace(self, network=network, coupled=False)
+
+    def precise(self) -> NetworkMap:
+        """See `MarginMap.precise`."""
+        if self._dtype == torch.float64 and self.images.device.type != "cpu":
+            return self
+        return dataclasses.replace(self, network=double(self.network))
+
+    def values(self, weights: Tensor, examples: Tensor | None = None) -> Tensor:
+        """See `MarginMap.values`."""
+        if examples is not None:
+            return self._part(examples).values(weights)
+        with torch.no_grad():
+            return torch.cat(self._chunks(weights))
+
+    def rows(self, weights: Tensor, examples: Tensor) -> NetworkRows:
+        """See `MarginMap.rows`."""
+        return NetworkRows(self._part(examples), weights)
+
+    def linearize(self, weights: Tensor) -> tuple[Tensor, Pullback]:
+        """See `MarginMap.linearize`. Costs a forward pass, and a forward and backward pass for each pullback."""
+        kept = len(self.images) <= self.keep
+        leaf = weights.detach().clone().requires_grad_()
+        with torch.set_grad_enabled(kept):
+            chunks = self._chunks(leaf)
+
+        def pullback(q: Tensor) -> Tensor:
+            parts = q.split(self.chunk)
+            if kept:
+                return torch.autograd.grad(chunks, leaf, parts, retain_graph=True)[0]
+            total = torch.zeros_like(leaf)
+            for part, images, labels in zip(
+                parts, self.images.split(self.chunk), self.labels.split(self.chunk), strict=True
+            ):
+                total += torch.autograd.grad(self._margins(self._parameters(leaf), images, labels), leaf, part)[0]
+            return total
+
+        return torch.cat(chunks).detach(), pullback
+
+    @property
+    def unit(self) -> float:
+        """See `MarginMap.unit`."""
+        return torch.finfo(self._dtype).eps / 2
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.network.parameters()).dtype
+
+    def _part(self, examples: Tensor) -> NetworkMap:
+        if self.coupled:
+            raise ValueError("batch statistics couple the examples; use `frozen`")
+        return self.on(self.images[examples], self.labels[examples])
+
+    def _parameters(self, weights: Tensor) -> dict[str, Tensor]:
+        weights = weights.to(self._dtype)
+        return {block.name: weights[block.start : block.stop].view(block.shape) for block in self.blocks}
+
+    def _chunks(self, weights: Tensor) -> list[Tensor]:
+        parameters = self._parameters(weights)
+        pairs = zip(self.images.split(self.chunk), self.labels.split(self.chunk), strict=True)
+        return [self._margins(parameters, images, labels) for images, labels in pairs]
+
+    def _margins(self, parameters: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
+        # running statistics are updated on copies: evaluating the map must not change the network
+        buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()} if self.coupled else {}
+        logits = functional_call(self.network, {**parameters, **buffers}, (images.to(self._dtype),)).double()
+        if logits.shape[1] == 1:
+            return logits * labels[:, None]
+        own = logits.gather(1, labels[:, None])
+        others = torch.arange(logits.shape[1] - 1, device=labels.device)
+        others = others + (others >= labels[:, None]).long()  # every class but the example's own, in their order
+        return own - logits.gather(1, others)
+
+
+class NetworkRows:
+    """See `dirconv.margins.Rows`: the rows of all examples of a map at one point."""
+
+    def __init__(self, margin_map: NetworkMap, weights: Tensor) -> None:
+        self._map, self._weights = margin_map, weights
+        self.margins, self._pullback = margin_map.linearize(weights)
+
+    def pullback(self, q: Tensor) -> Tensor:
+        """See `Rows.pullback`."""
+        return self._pullback(q)
+
+    def gram(self) -> Tensor:
+        """See `Rows.gram`. Blocks of examples are held as long as memory allows, and else computed again."""
+        blocks = list(torch.arange(len(self.margins), device=self.margins.device).split(self._block()))
+        budget = self._budget()
+        width = self.margins.shape[1]
+        total = torch.zeros(self.margins.numel(), self.margins.numel(), dtype=torch.float64, device=self.margins.device)
+        held: dict[int, list[Factor]] = {}
+        used = 0
+        for i, first in enumerate(blocks):
+            mine = held.pop(i, None) or self._factors(first)
+            for j in range(i, len(blocks)):
+                other = mine if j == i else held.get(j) or self._factors(blocks[j])
+                if j > i and j not in held and used + sum(f.elements for f in other) <= budget:
+                    held[j] = other
+                    used += sum(f.elements for f in other)
+                a, b = (slice(int(m[0]) * width, (int(m[-1]) + 1) * width) for m in (first, blocks[j]))
+                part = sum(f.cross(g, budget // 4) for f, g in zip(mine, other, strict=True))
+                total[a, b], total[b, a] = part, part.T
+        return total
+
+    def _block(self) -> int:
+        return max(1, min(self._map.chunk, -(-len(self.margins) // 4)))
+
+    def _factors(self, examples: Tensor) -> list[Factor]:
+        """What the gradients of a block of examples consist of, margin by margin."""
+        part = self._map.on(self._map.images[examples], self._map.labels[examples])
+        if not _layered(part.network):
+            return [Factor(self._per_example(part))]
+        leaf = self._weights.detach().clone().requires_grad_()
+        calls: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
+
+        def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            calls.setdefault(module, []).append((inputs[0].detach(), output))
+            return output.clone()  # a later operation in place must not change what was recorded
+
+        hooks = [module.register_forward_hook(record) for module in part.network.modules() if module._parameters]
+        try:
+            margins = part._margins(part._parameters(leaf), part.images, part.labels)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        outputs = [output for recorded in calls.values() for _, output in recorded]
+        width = margins.shape[1]
+        gradients = [
+            torch.autograd.grad(margins[:, k].sum(), outputs, retain_graph=k < width - 1) for k in range(width)
+        ]
+        joined = iter([torch.stack(each, 1).flatten(0, 1) for each in zip(*gradients, strict=True)])
+        found = []
+        for module, recorded in calls.items():
+            pairs = [(inputs.repeat_interleave(width, 0), next(joined)) for inputs, _ in recorded]
+            found += _LAYERS[type(module)](module, pairs)
+        # where gradients themselves are cheaper to compare, they are formed once if those of all examples fit in
+        left = self._budget() // 2 * len(examples) // len(self.margins)
+        for i, factor in enumerate(found):
+            found[i] = factor.reduced(left)
+            left -= found[i].elements if found[i] is not factor else 0
+        return found
+
+    def _budget(self) -> int:
+        """Numbers that fit into the map's memory."""
+        return self._map.memory * 2**23 // torch.finfo(self._map._dtype).bits
+
+    def _per_example(self, part: NetworkMap) -> Tensor:
+        """Gradients (n (K−1), D) of any network, one example at a time under `vmap`."""
+
+        def margins(weights: Tensor, image: Tensor, label: Tensor) -> Tensor:
+            return part._margins(part._parameters(weights), image[None], label[None])[0]
+
+        weights = self._weights.detach().to(part._dtype)
+        one = jacrev(margins)
+        size = max(1, self._map.memory * 2**18 // (weights.numel() * self.margins.shape[1]))
+        pairs = zip(part.images.split(size), part.labels.split(size), strict=True)
+        return torch.cat([vmap(one, (None, 0, 0))(weights, *pair).to(part._dtype).flatten(0, 1) for pair in pairs])
+
+
+Pairs = list[tuple[Tensor, Tensor]]  # of each call of a layer: its input, and the gradient at its output
+
+
+def _convolution(module: nn.Conv2d, pairs: Pairs) -> list[Factor]:
+    a = torch.cat([patches(module, inputs)[0] for inputs, _ in pairs], 1)
+    g = torch.cat([gradient.flatten(2).transpose(1, 2) for _, gradient in pairs], 1)
+    return [Factor(g, a), *_offset(module, g)]
+
+
+def _linear(module: nn.Linear, pairs: Pairs) -> list[Factor]:
+    a, g = (
+        torch.cat([pair[which].reshape(len(pair[0]), -1, pair[which].shape[-1]) for pair in pairs], 1)
+        for which in (0, 1)
+    )
+    return [Factor(g, a), *_offset(module, g)]
+
+
+def _offset(module: nn.Module, g: Tensor) -> list[Factor]:
+    return [] if module.bias is None else [Factor(g.sum(1))]
+
+
+def _normalization(module: nn.BatchNorm2d, pairs: Pairs) -> list[Factor]:
+    scale = (module.running_var + module.eps).rsqrt()[:, None, None]
+    mean = module.running_mean[:, None, None]
+    weight = sum((gradient * (inputs - mean) * scale).sum((2, 3)) for inputs, gradient in pairs)
+    return [Factor(weight), Factor(sum(gradient.sum((2, 3)) for _, gradient in pairs))]
+
+
+_LAYERS = {nn.Conv2d: _convolution, Unfolded: _convolution, nn.Linear: _linear, nn.BatchNorm2d: _normalization}
+
+
+def _layered(network: nn.Module) -> bool:
+    """Whether every parameter belongs to a layer of a kind that `_LAYERS` knows."""
+    for module in network.modules():
+        if not module._parameters:
+            continue
+        if type(module) not in _LAYERS or (type(module) is nn.Conv2d and not unfoldable(module)):
+            return False
+        if type(module) is nn.BatchNorm2d and (module.training or not module.affine or module.running_mean is None):
+            return False
+    return True
+
+
+def evaluate(train: NetworkMap, other: NetworkMap, weights: Tensor) -> Tensor:
+    """Margins (n, K−1) on `other`'s images, with batch statistics taken from `train`'s."""
+    return train.frozen(weights).on(other.images, other.labels).values(weights)
