@@ -22,16 +22,18 @@ class Run:
     declared_degree: int | None = None  # overrides the degree that the model states; the check holds it to that
     train: Train | None = None
     flow: dict[str, Any] | None = None
+    frozen: bool = False  # follow the network with batch statistics fixed as they are where the flow starts
     stop: Stop = dataclasses.field(default_factory=Stop)
     snapshots_per_decade: int = 8  # of ln(1/ℒ)
     chunk: int = 500  # images per forward pass; with batch statistics, the batch they are taken over
     keep: int = 2000  # images whose activations may be kept for the backward pass; beyond, they are recomputed
+    memory: int = 1024  # MiB that comparing the examples' gradients may take (proximal)
     precision: Literal["float32", "float64"] = "float32"  # of the network; weights and sums are always float64
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
-        require_positive(self, "snapshots_per_decade", "chunk")
+        require_positive(self, "snapshots_per_decade", "chunk", "memory")
         if self.keep < 0:
             raise ValueError(f"keep: must not be negative, got {self.keep}")
         if (

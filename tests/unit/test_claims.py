@@ -601,7 +601,7 @@ def written(folder, value):
 
 def test_an_entry_is_read(tmp_path):
     claim = registry.load(written(tmp_path, {"c": ENTRY}))["c"]
-    assert registry.entry(claim) == {**ENTRY, "assumptions": [], "must_be": []}
+    assert registry.entry(claim) == {**ENTRY, "assumptions": [], "must_be": [], "halved": None}
 
 
 def without(key):

@@ -22,7 +22,17 @@ LAYERS = {
 }
 
 
-def source(run="alexnet", model="alexnet", seed=0, degree=6, steps=900, snapshots=12, start=LN_AT_ZERO - 0.01, end=0.6):
+def source(
+    run="alexnet",
+    model="alexnet",
+    seed=0,
+    degree=6,
+    steps=900,
+    snapshots=12,
+    start=LN_AT_ZERO - 0.01,
+    end=0.6,
+    angle=0.0,
+):
     """Measures of a made-up run: ln(1/ℒ) grows like e^(6τ), the direction slows down."""
     rng = np.random.default_rng(seed)
     tau = np.linspace(0, end, steps + 1)
@@ -33,6 +43,7 @@ def source(run="alexnet", model="alexnet", seed=0, degree=6, steps=900, snapshot
     path = pd.DataFrame({"step": np.arange(steps + 1), "tau": tau, "zeta": zeta, "ln_risk": ln_risk, "norm": norm})
     path["cos"], path["tan"] = cos, np.sqrt(np.maximum(1 - cos**2, 0)) / cos
     path["smoothed_margin"] = -ln_risk / norm**degree if degree else np.nan
+    path["cos_point"], path["landed"] = cos - 0.1, path["step"] % 100 == 0
     path["below"] = ln_risk < LN_AT_ZERO
     at = np.unique(np.geomspace(1, steps + 1, snapshots).astype(int) - 1)
     snaps = path.loc[at, ["step", "tau", "ln_risk", "norm"]].reset_index(drop=True)
@@ -50,7 +61,17 @@ def source(run="alexnet", model="alexnet", seed=0, degree=6, steps=900, snapshot
     p = -margins["ln_risk"] * (1 + rng.gamma(2, 1, len(margins)))
     margins["by_norm"] = (p / 1e6 if degree else np.nan) * np.ones(len(p))
     margins["by_risk"], margins["by_mean"], margins["by_last"] = p / -margins["ln_risk"], p / p.mean(), p / 3
-    tables = {"path": path, "direction": direction, "errors": errors, "training": training, "layers": layers}
+    turned = (np.arange(4)[None, :] == 0) * np.cos(angle) + (np.arange(4)[None, :] == 1) * np.sin(angle)
+    sketch = snaps[["snapshot", "tau"]].assign(landed=True).merge(pd.DataFrame({"bucket": range(4)}), how="cross")
+    sketch["value"] = np.tile(turned[0], len(snaps))
+    tables = {
+        "sketch": sketch,
+        "path": path,
+        "direction": direction,
+        "errors": errors,
+        "training": training,
+        "layers": layers,
+    }
     specification = {
         "run": run,
         "seed": seed,
@@ -209,3 +230,14 @@ def test_no_torch_and_nothing_heavy_before_drawing(light):
     code = f"import sys; {code}; found = banned & set(sys.modules); assert not found, found"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_runs_that_differ_in_tolerance_alone_are_compared():
+    one, half, other = source(), source(run="alexnet_half", angle=0.02), source(seed=1)
+    for each, tolerance in ((one, 0.05), (half, 0.025), (other, 0.05)):
+        each.record["specification"]["flow"] = {"method": "proximal", "tolerance": tolerance, "land": 0.25}
+    with style.applied():
+        _, table = member("figures", "integration", "figure").draw([one, half, other])
+    angles = table[table["quantity"] == "angle"]
+    assert set(angles["run"]) == {"alexnet"} and set(angles["seed"]) == {0}
+    assert np.allclose(angles["value"], 0.02)

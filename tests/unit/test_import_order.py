@@ -18,6 +18,7 @@ HOUSE = (  # from top to bottom; those in one row may not import each other
     ("__main__",),
     ("cli",),
     ("stages",),
+    ("own",),
     ("report",),
     ("figures",),
     ("claims",),

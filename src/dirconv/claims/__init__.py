@@ -29,6 +29,7 @@ class Evidence:
 
     tables: dict[str, pd.DataFrame]  # by the names in the rule's TABLES
     record: dict[str, Any]  # the measures' manifest: specification, stop reason, …
+    halvings: tuple[tuple[Evidence, Evidence], ...] = ()  # the run and the same at half the tolerance, for some seeds
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ class Claim:
     source: str
     assumptions: list[str] = dataclasses.field(default_factory=list)
     runs: list[str]  # names of the study's runs it reads, every seed of each
+    halved: str | None = None  # a run that is the first of `runs` at half the tolerance, for at least one of its seeds
     rule: str  # module of dirconv.claims.rules
     thresholds: dict[str, float]  # fixed before the run; the rule's `Thresholds` says what each means
     expected: Literal["supported", "contradicted", "inconclusive", "open"]

@@ -17,6 +17,10 @@ large the entropy decides only among near ties, and the problem is a quadratic p
     by a Cholesky factorisation of I + Q^½ A Q^½, whose eigenvalues are at least one. An example that carries no weight
     (q underflows) costs nothing and its u is still exact.
 
+Known limit: where A is of much lower rank than n and the scale is 10⁶ or more, phase 2 may stop far from the solution
+(`converged` says so), and ln q of examples that carry no weight may be off. The caller computes margins anew and asks
+again, so that a poor answer costs a correction or a shorter step, not a wrong one.
+
 Only torch, so that it runs where the margins are; tests hold it against a library's QP solver and against mpmath.
 """
 

@@ -21,7 +21,9 @@ SMALLEST_STEP = 1e-13  # in the clock
 LEAK = 1e-6  # softmin weight that the examples left out may carry together
 SLACK = 0.5  # examples with p ≤ (1 + SLACK) min p take part
 GROWTH = 2.0  # of the step from one to the next; BDF2 is stable up to 1 + √2
-CORRECTIONS = 8  # of a step, at most
+CORRECTIONS = 8  # of a step until its position stands, at most
+POLISHED = 20  # and until the gradient at its end is the one that it was made with, where that can be had
+FAINT = -60.0  # ln q of an example that has just been taken in
 ENOUGH = 0.01  # rounding error of the smallest margin up to which the network's own precision serves
 SOLVED = 0.1  # share of the local error that the corrector may leave
 OLD = 0.4  # contraction of the corrector above which K is made anew
@@ -89,7 +91,7 @@ class _End:
     margins: Tensor  # of all examples, (n, K−1)
     ln_q: Tensor  # of all margins, −∞ for those left out
     cos: float  # of the velocity
-    corrections: int
+    corrections: int  # until its position stood
     contraction: float  # of the last correction
 
 
@@ -119,14 +121,14 @@ class Flow:
     def steps(self) -> Iterator[Step]:
         """See `proximal.steps`."""
         point, v = self._record()
+        yield point
         if math.isnan(self.state.step_size):
             # of the first order, and so short that its error can be neglected
             pull = float((self.loss.weights(self.margins) * self.margins).sum())
             speed = self.geometry.speed(self.state.weights, v, pull)
             length = float(self.geometry.velocity(self.state.weights, v, speed).norm())
             size = self.local if self.geometry.degree is not None else self.local * float(self.state.weights.norm())
-            self._next(min(0.1 * size / length, self.largest_step))
-        yield point
+            self._next(min(0.1 * size / length, self.largest_step) if length != 0 else self.largest_step)
         rejected = 0
         while True:
             h, lands = self._size()
@@ -224,9 +226,9 @@ class Flow:
         gram = geometry.grown(self.state.memory["gram"], at)
         width = rows.margins.shape[1]
         chosen = members.repeat_interleave(width)
-        ln_q = torch.log_softmax(memory["ln_q"][chosen], 0)
+        ln_q = torch.log_softmax(memory["ln_q"][chosen].clamp(min=FAINT), 0)  # finite for those newly taken in
         stretch = float(at.norm()) if geometry.degree is not None else 1.0
-        expected, moves = None, []
+        expected, moves, settled = None, [], 0
         while True:
             q = ln_q.exp()
             v = rows.pullback(q.view(-1, width))
@@ -249,19 +251,31 @@ class Flow:
             level = float(torch.logsumexp(slopes, 0))
             as_expected = expected is not None and abs(level - expected) <= 0.02 * max(1.0, abs(level))
             if moves[-1] <= SOLVED * self.local and (as_expected or float(change.abs().sum()) < 0.01):
-                break
-            if len(moves) == CORRECTIONS or not math.isfinite(moves[-1]):
-                raise _Retry
-            if len(moves) > 3 and moves[-1] > 0.7 * moves[-2]:
+                settled = settled or len(moves)
+            if settled:
+                if len(moves) >= POLISHED or not self._polishes or self._agree(q, found.q, a @ change):
+                    break
+            elif len(moves) == CORRECTIONS or not moves[-1] < (0.7 * moves[-2] if len(moves) > 3 else math.inf):
                 raise _Retry
             expected = float(torch.logsumexp(slopes - a @ change, 0))
             ln_q = found.ln_q
         cos = float(at @ v) / float(at.norm() * v.norm())
-        contraction = moves[-1] / moves[-2] if len(moves) > 2 else 0.0
+        contraction = moves[settled - 1] / moves[settled - 2] if settled > 2 else 0.0
         everyone = self._everyone(weights, examples, margins)
         full = torch.full((everyone.numel(),), -torch.inf, dtype=torch.float64, device=everyone.device)
         full[chosen] = ln_q
-        return _End(geometry.x(x), weights, everyone, full, cos, len(moves), contraction)
+        return _End(geometry.x(x), weights, everyone, full, cos, settled, contraction)
+
+    @property
+    def _polishes(self) -> bool:
+        """Whether q at the end of a step can be told from its margins: rows in float32 blur it."""
+        return self.map.unit < 1e-12
+
+    @staticmethod
+    def _agree(q: Tensor, found: Tensor, shift: Tensor) -> bool:
+        """Whether the slopes at the end of the step give the q that the step was made with."""
+        shift = shift[(q > 1e-6) | (found > 1e-6)]
+        return float(shift.max() - shift.min()) < 0.05
 
     def _arithmetic(self) -> MarginMap:
         """The network's own precision while its rounding errors are far below one, and float64 from there on."""
@@ -275,7 +289,7 @@ class Flow:
         left_out = self.loss.weights(everyone)
         left_out[examples] = 0.0
         if float(left_out.sum()) > LEAK:
-            raise _Retry(self.state.memory["wanted"] | (left_out.amax(1) > 1e-3 * LEAK))
+            raise _Retry(self.state.memory["wanted"] | (left_out.amax(1) > 0.5 * LEAK / left_out.numel()))
         return everyone
 
     def _error(self, end: _End, h: float) -> float:

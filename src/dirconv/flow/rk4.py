@@ -3,7 +3,7 @@ r"""The classical Runge–Kutta method of fourth order, with steps of one size i
     dW/ds = ‖W‖ u(W),     u = −∇ℒ/‖∇ℒ‖,
 
 s being the length of W's path relative to ‖W‖. A reference for fidelity. Like every explicit method it is unstable once
-ln(1/ℒ) times the step is large; the error that is recorded is the distance to the embedded Euler–midpoint pair.
+ln(1/ℒ) times the step is large; the error that is recorded is the distance to the midpoint rule.
 """
 
 from __future__ import annotations

@@ -70,6 +70,8 @@ class Trajectory:
 
     def _point(self, weights: Tensor) -> Point:
         margins, pullback = self.train.linearize(weights)
+        if not self.train.coupled:
+            margins = self.train.precise().values(weights)
         velocity = pullback(self.loss.weights(margins))
 
         def by_block(values: Tensor) -> np.ndarray:

@@ -48,7 +48,7 @@ def maps(spec: dict[str, Any], split_folder: Path, device: torch.device) -> tupl
     def place(images: torch.Tensor) -> torch.Tensor:
         return images.to(device).contiguous(memory_format=torch.channels_last)
 
-    sizes = {"chunk": spec["chunk"], "keep": spec["keep"]}
+    sizes = {key: spec[key] for key in ("chunk", "keep", "memory") if key in spec}
     train = NetworkMap(network, place(x), y.to(device), spec["degree"], model.coupled, **sizes)
     return train, train.on(place(x_test), y_test.to(device))
 

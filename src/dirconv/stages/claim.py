@@ -19,14 +19,29 @@ def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) 
         raise UserError(f"claim {name}: the study follows no run that it reads ({', '.join(claim.runs)})")
     rule = registry.rule(claim.rule)
     thresholds = parse(rule.Thresholds, claim.thresholds, f"{name}.thresholds")
-    outcomes, evidence = {}, []
+    found, evidence = {}, []
     for member in members:
         folder = measures / member
         record = artifacts.read_manifest(folder)
         tables = {table: artifacts.read_table(folder / f"{table}.parquet") for table in claim.tables}
-        outcomes[member] = rule.judge(Evidence(tables, record), thresholds)
+        found[member] = Evidence(tables, record)
         files = [f"{table}.parquet" for table in claim.tables] + [artifacts.MANIFEST]
         evidence += [{"path": str(folder / file), "sha256": artifacts.sha256(folder / file)} for file in files]
+    halvings = tuple(
+        (found[f"{claim.runs[0]}/{_seed(member)}"], half)
+        for member, half in found.items()
+        if _run(member) == claim.halved and f"{claim.runs[0]}/{_seed(member)}" in found
+    )
+    paired = getattr(rule, "PAIRED", False)
+    outcomes = {
+        member: rule.judge(dataclasses.replace(one, halvings=halvings), thresholds)
+        for member, one in found.items()
+        if _run(member) != claim.halved and (not paired or any(pair[0] is one for pair in halvings))
+    }
+    if not outcomes:
+        raise UserError(
+            f"claim {name}: no seed of {claim.runs[0]} is also one of {claim.halved}; give them one in common"
+        )
     whole = ensemble(list(outcomes.values()))
     return {
         "id": name,
@@ -43,6 +58,14 @@ def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) 
         "seeds": {member: dataclasses.asdict(outcome) for member, outcome in outcomes.items()},
         "evidence": evidence,
     }
+
+
+def _run(member: str) -> str:
+    return member.partition("/")[0]
+
+
+def _seed(member: str) -> str:
+    return member.partition("/")[2]
 
 
 def run(name: str, registry_file: Path, measures: Path, members: list[str], out: Path) -> None:

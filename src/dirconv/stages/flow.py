@@ -27,6 +27,8 @@ def run(spec: dict[str, Any], split: Path, start: Path, out: Path, checkpoints: 
     artifacts.read_manifest(start)
     first = torch.from_numpy(artifacts.read_tensors(start / "start.safetensors")["weights"]).to(device)
     margin_map, _ = _job.maps(spec, split, device)
+    if spec["frozen"]:
+        margin_map = margin_map.frozen(first)
     checkpoint = _job.Checkpoint(checkpoints, "flow", spec, split / "split.safetensors", start / "start.safetensors")
     with checkpoint.locked():
         progress = Progress(f"flow {spec['run']}/seed{spec['seed']}", log, checkpoint.folder / "history.txt")

@@ -20,6 +20,9 @@ def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: P
     source = artifacts.read_manifest(trajectory)
     origin = artifacts.read_manifest(start)
     train_map, test_map = _job.maps(spec, split, device)
+    if spec["frozen"]:
+        first = artifacts.read_tensors(start / "start.safetensors")["weights"]
+        train_map = train_map.frozen(torch.from_numpy(first).to(device))
     snapshots = artifacts.read_tensors(trajectory / "snapshots.safetensors")
     found = measures.Trajectory(
         training=artifacts.read_table(start / "training.parquet"),

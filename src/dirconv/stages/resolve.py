@@ -56,7 +56,7 @@ class Resolved:
         chosen = self.claims[claim]
         if chosen.table == "homogeneity":
             return [f"{name}/homogeneity" for name in chosen.runs]
-        return [member for member, (name, _) in self.members.items() if name in chosen.runs]
+        return [member for member, (name, _) in self.members.items() if name in (*chosen.runs, chosen.halved)]
 
     @property
     def judged(self) -> list[str]:
@@ -146,6 +146,8 @@ class Resolved:
             "flow": dataclasses.asdict(flow.specification(run.flow, f"{self.where}: runs.{name}.flow")),
             "stop": stop,
             "snapshots_per_decade": run.snapshots_per_decade,
+            "frozen": run.frozen,
+            "memory": run.memory,
         }
 
     def _outputs(self, run: Run) -> int:
@@ -162,16 +164,18 @@ def study(values: dict[str, Any], where: str) -> Resolved:
     for name in wanted:
         if name not in entries:
             raise UserError(f"{where}: claims: unknown claim {name!r}{did_you_mean(name, list(entries))}")
-        missing = [run for run in entries[name].runs if run not in parsed.runs]
+        missing = [run for run in _needed(entries[name]) if run not in parsed.runs]
         if missing and parsed.claims is not None:
             raise UserError(f"{where}: claims: {name} reads the run {missing[0]!r}, which the study lacks; add it")
-        unfollowed = [r for r in entries[name].runs if r in parsed.runs and not _serves(parsed.runs[r], entries[name])]
+        unfollowed = [
+            r for r in _needed(entries[name]) if r in parsed.runs and not _serves(parsed.runs[r], entries[name])
+        ]
         if unfollowed and parsed.claims is not None:
             raise UserError(f"{where}: claims: {name} reads the run {unfollowed[0]!r}; give it `train` and `flow`")
     claims = {
         name: entries[name]
         for name in wanted
-        if all(run in parsed.runs and _serves(parsed.runs[run], entries[name]) for run in entries[name].runs)
+        if all(run in parsed.runs and _serves(parsed.runs[run], entries[name]) for run in _needed(entries[name]))
     }
     if not claims:
         raise UserError(f"{where}: runs: no claim of {parsed.registry} can be judged on these runs; add one it names")
@@ -193,6 +197,12 @@ def study(values: dict[str, Any], where: str) -> Resolved:
         if size != SIDE:
             raise UserError(f"{where}: data.{name}.size: the networks are for {SIDE}×{SIDE} images, got {size}")
     return resolved
+
+
+def _needed(claim: registry.Claim) -> list[str]:
+    """The runs without which a claim cannot be judged; one at half the tolerance only where the rule is about that."""
+    paired = getattr(registry.rule(claim.rule), "PAIRED", False)
+    return [*claim.runs, claim.halved] if paired else claim.runs
 
 
 def _serves(run: Run, claim: registry.Claim) -> bool:

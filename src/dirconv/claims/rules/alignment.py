@@ -1,15 +1,19 @@
-"""Does −∇ℒ align with W? cos ∠(W, −∇ℒ) → 1, i.e. tan ∠ keeps decaying, and is small at the end."""
+"""Does −∇ℒ align with W? cos → 1, i.e. tan ∠ keeps decaying, and is small at the end.
+
+Judged on the flow's velocity: a ReLU network slides along kinks, where the gradient at a point is one of many.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import _common, _halving
 from dirconv.claims.statistics import tail
 
 TABLES = ("path",)
-STATISTIC = "median cos ∠(W, −∇ℒ) over the last tenth of τ"
+STATISTIC = "median cos of W with the flow's velocity over the last tenth of τ"
 THRESHOLD = "cos"
 
 
@@ -18,13 +22,15 @@ class Thresholds:
     """Supported: the least cos over the last tenth of τ at least `cos`, and the decay exponent's interval above 0.
 
     Contradicted: the median cos below `cos` and the exponent's interval below `decay`: tan ∠ has stopped decaying.
-    Neither before τ has grown by `tau`.
+    Neither before τ has grown by `tau`, and on a network that is not smooth not before halving the tolerance is seen to
+    move the velocity's cos by at most `halving` over the second half of τ: else it may be the integrator's.
     """
 
     cos: float
     decay: float
     tau: float
     decades: float
+    halving: float = math.inf  # not asked for by default: explicit methods have one velocity, the gradient
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
@@ -41,6 +47,11 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     short = _common.too_short(end, thresholds.tau)
     if short:
         return inconclusive(short, *interval)
+    moved = _halving.alignments(evidence)
+    if moved is None and math.isfinite(thresholds.halving):
+        return inconclusive("no run at half the tolerance to compare the velocity with", *interval)
+    if moved is not None and moved > thresholds.halving:
+        return inconclusive(f"halving the tolerance moves the velocity's cos by up to {moved:.2g}", *interval)
     found = tail(path["tau"].to_numpy(), path["zeta"].to_numpy(), thresholds.decades)
     if found is None:
         return inconclusive("too few steps for a decay exponent", *interval)

@@ -1,0 +1,76 @@
+r"""Do the identities of the flow hold along the computed path?
+
+============  =============================================================================================
+speed         ζ = ∫ tan ∠ dτ: the path's length against the integral of the velocity's tangent (trapezoids)
+balance       ‖W_k‖² − ‖W_j‖² is constant for layers of degree one each: its change, relative to ‖W‖²
+growth        L ∫ tan² ∠ dτ ≤ ln(ã_end/ã_0): by how much the left side exceeds the right, relative to it
+============  =============================================================================================
+
+The first two hold for every loss; the third for exponential loss, and for logistic loss once ℒ < ℓ(0).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims.rules import _common
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = ("path", "layers")
+STATISTIC = "largest relative violation of the flow's identities"
+THRESHOLD = "violation"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """Supported: no identity is violated by more than `violation`. Contradicted: one is by more than `broken`."""
+
+    violation: float
+    broken: float
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+
+def violations(path: pd.DataFrame, layers: pd.DataFrame, degree: int) -> dict[str, float]:
+    """Each identity's violation, from the first step with ℒ < ℓ(0) to the last."""
+    tau, zeta, tan = (path[column].to_numpy() for column in ("tau", "zeta", "tan"))
+    width = np.diff(tau)
+    length = float((width * (tan[1:] + tan[:-1]) / 2).sum())
+    # the velocity belongs to the step that ends: a step's own tangent, so that its start does not count twice
+    growth = degree * float((width * tan[1:] ** 2).sum())
+    gain = float(np.log(path["smoothed_margin"].iloc[-1] / path["smoothed_margin"].iloc[0]))
+    squares = layers.pivot(index="snapshot", columns="layer", values="layer_norm").to_numpy() ** 2
+    start, end = squares[0], squares[-1]
+    drift = np.abs((end - start)[:, None] - (end - start)[None, :]).max() / end.sum()
+    return {
+        "speed": abs(zeta[-1] - zeta[0] - length) / max(zeta[-1] - zeta[0], 1e-12),
+        "balance": float(drift),
+        "growth": max(growth - gain, 0.0) / max(gain, 1e-12),
+    }
+
+
+def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    """One run and seed."""
+    unmet = _common.assumption(evidence)
+    if unmet:
+        return inconclusive(unmet)
+    degree = evidence.record["specification"]["degree"]
+    if degree is None:
+        return inconclusive("the network has no degree: the identities are those of homogeneous networks")
+    path = _common.from_assumption(evidence)
+    layers = evidence.tables["layers"]
+    layers = layers[layers["ln_risk"] <= path["ln_risk"].iloc[0]]
+    found = violations(path, layers, degree)
+    worst = max(found.values())
+    reason = ", ".join(f"{name} {value:.2g}" for name, value in found.items())
+    if worst <= thresholds.violation:
+        return Outcome(Verdict.SUPPORTED, worst, reason=reason)
+    if worst > thresholds.broken:
+        return Outcome(Verdict.CONTRADICTED, worst, reason=reason)
+    return inconclusive(reason, worst)

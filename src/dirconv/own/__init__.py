@@ -1,0 +1,245 @@
+r"""Your own network and data: train, follow the flow, and have direction, margins, alignment and figures.
+
+    from dirconv.own import follow
+    run = follow(network, images, labels, degree=2, tau=1.0)
+    run.direction; run.path; run.margins; run.figure("alignment")
+
+What is followed is the network in evaluation mode, as a function of the parameters that require a gradient, the flat
+vector W (D,); parameters that do not are constants, and a degree L counts only the former: f(cW) = c^L f(W). It runs
+on a copy, on the device of the images; the network that was given is never changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from dirconv import flow as flows
+from dirconv import losses, training
+from dirconv.errors import UserError
+from dirconv.figures import Source, style
+from dirconv.margins import error_rate
+from dirconv.margins.network import NetworkMap
+from dirconv.measures import Trajectory, directions
+from dirconv.options import Stop, Train, did_you_mean, member, parse
+from dirconv.own import _checks
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Run:
+    """A followed run, on the device of the images; tables are made when they are first asked for."""
+
+    trajectory: Trajectory  # its snapshots of W are float64; without test data its test map is the training map
+    weights: Tensor  # W at the end, (D,), float64
+    stop: flows.StopReason
+    record: dict[str, Any]  # what was run, as figures want it
+    tables: dict[str, pd.DataFrame]
+
+    def __repr__(self) -> str:
+        end = self.path.iloc[-1]
+        numbers = ", ".join(f"{name} = {end[name]:.4g}" for name in ("tau", "zeta", "cos", "ln_risk"))
+        return f"<{self.record['specification']['run']}: {len(self.path) - 1} steps, stopped at {self.stop}; {numbers}>"
+
+    @property
+    def direction(self) -> Tensor:
+        """θ = W/‖W‖ at the end, (D,), float64."""
+        return directions(self.weights)
+
+    def parameters(self, flat: Tensor | None = None) -> dict[str, Tensor]:
+        """The parts of a flat vector (D,) by parameter, shaped: of `direction`, unless another one is given."""
+        flat = self.direction if flat is None else flat
+        return {block.name: flat[block.start : block.stop].view(block.shape) for block in self.trajectory.blocks}
+
+    @property
+    def path(self) -> pd.DataFrame:
+        """A row a step: tau, zeta, cos, cos_point, ln_risk, smoothed_margin, …; `dirconv.flow` says what they are."""
+        return self.table("path")
+
+    @property
+    def margins(self) -> pd.DataFrame:
+        """A row a snapshot and example: its margin under the normalizations of `dirconv.measures.margins`."""
+        return self.table("margins")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Any module of `dirconv.measures`, or `homogeneity`; UserError for another name, for errors without data."""
+        if name == "errors" and self.trajectory.test is self.trajectory.train:
+            raise UserError("errors: there are no test data; give follow test=(images, labels)")
+        if name not in self.tables:
+            with _exact(self.weights.device):
+                self.tables[name] = member("measures", name, "table").table(self.trajectory)
+        return self.tables[name]
+
+    def figure(self, name: str, *others: Run) -> Figure:
+        """The module of that name in `dirconv.figures`, drawn for this run and `others`, whose names must differ."""
+        module = member("figures", name, "figure")
+        sources = []
+        for run in (self, *others):
+            at = f"{run.record['specification']['run']}/seed{run.record['specification']['seed']}"
+            if at in [source.member for source in sources]:
+                raise UserError(f"figure: two runs are called {at}; give follow a name for each")
+            sources.append(Source(at, {table: run.table(table) for table in module.TABLES}, run.record))
+        with style.applied():
+            return module.draw(sources)[0]
+
+    def plot(self, path: str | Path, name: str = "alignment", *others: Run) -> None:
+        """Save `figure` as the suffix of `path` says: .png, .pdf or .svg."""
+        with style.applied():
+            self.figure(name, *others).savefig(path)
+
+
+def follow(
+    network: nn.Module,
+    images: Tensor | np.ndarray,
+    labels: Tensor | np.ndarray | Sequence[int],
+    *,
+    degree: int | None,
+    tau: float = math.inf,
+    log_inverse_risk: float = math.inf,
+    cos: float = math.inf,
+    tail: float = 0.0,
+    steps: int = 1000,
+    loss: str = "logistic",
+    flow: dict[str, Any] | None = None,
+    train: bool = True,
+    learning_rate: float = 0.05,
+    momentum: float = 0.9,
+    batch: int = 100,
+    epochs: int = 400,
+    test: tuple[Any, Any] | None = None,
+    seed: int = 0,
+    name: str | None = None,
+) -> Run:
+    r"""Train until ℒ < ℓ(0), then follow the gradient flow to the first goal that is reached.
+
+    network: answers (n, 1) for two classes, (n, K) for K; in evaluation mode where that makes a difference.
+    images: (n, …), whatever the network takes; they are converted to its precision. labels: (n,), ±1 or 0 and 1 for
+    one output, 0 … K−1 for K. test: images and labels for test errors.
+    degree: L in f(cW) = c^L f(W), which is checked; None for a network that is not homogeneous, followed in arc length.
+    tau, log_inverse_risk, cos, tail, steps: the goals, see `dirconv.options.Stop`.
+    loss: of `dirconv.losses`. flow: method of `dirconv.flow` and its options, {"method": "proximal"} by default.
+    train: whether SGD may run; it does not where ℒ < ℓ(0) already. The next four are its options, seed orders examples.
+    name: what the run is called in figures.
+
+    UserError, in one line, for bad input, for a network that contradicts its degree or whose answer for an example is
+    not its own, and where ℒ < ℓ(0) is not reached.
+    """
+    sgd = {"learning_rate": learning_rate, "momentum": momentum, "batch": batch, "epochs": epochs}
+    goals = {"tau": tau, "log_inverse_risk": log_inverse_risk, "cos": cos, "tail": tail, "steps": steps}
+    options, stop = parse(Train, sgd, "follow"), parse(Stop, goals, "follow")
+    method = flows.specification({"method": "proximal", **(flow or {})}, "flow")
+    if loss not in losses.LOSSES:
+        raise UserError(f"loss: unknown {loss!r}{did_you_mean(loss, list(losses.LOSSES))}")
+    if degree is not None and not (type(degree) is int and degree > 0):
+        raise UserError(f"degree: must be a whole number above zero, or None, got {degree!r}")
+    chosen = losses.get(loss)
+
+    own, dtype = _checks.copied(network)
+    x = _checks.images(images, dtype, "images")
+    outputs = _checks.outputs(own.to(x.device), x)
+    margin_map = NetworkMap(own, x, _checks.labels(labels, outputs, x, "labels"), degree)
+    test_map = margin_map
+    if test is not None:
+        x_test = _checks.images(test[0], dtype, "test images").to(x.device)
+        if x_test.shape[1:] != x.shape[1:]:
+            raise UserError(
+                f"test images: must each be shaped {(*x.shape[1:],)} as images are, got {(*x_test.shape[1:],)}"
+            )
+        test_map = margin_map.on(x_test, _checks.labels(test[1], outputs, x_test, "test labels"))
+
+    rows, snapshots = [], {}
+    with _exact(x.device):
+        tables = {"homogeneity": _checks.degree(margin_map, seed)}
+        if method.method == "proximal":
+            _checks.comparable(margin_map)
+        weights, history = _train(margin_map, test_map, chosen, options, seed, train)
+        start = flows.State(weights)
+        for event in flows.follow(margin_map, chosen, method, stop, start, norm_start=float(weights.norm())):
+            rows.append(_row(event.step))
+            if event.snapshot:
+                snapshots[event.step.state.step] = event.step.state.weights
+    found = Trajectory(
+        training=history,
+        steps=pd.DataFrame(rows).drop_duplicates("step", keep="last"),  # an underflow tells the last step again
+        snapshot_steps=np.array(list(snapshots)),
+        weights=torch.stack(list(snapshots.values())),
+        train=margin_map,
+        test=test_map,
+        loss=chosen,
+    )
+    specification = {
+        "run": name or type(network).__name__,
+        "seed": seed,
+        "model": {"name": type(network).__name__},
+        "degree": degree,
+        "loss": loss,
+        "start": _digest(x, margin_map.labels, weights),
+        "flow": dataclasses.asdict(method),
+        "stop": goals,
+    }
+    return Run(found, event.step.state.weights, event.stop, {"specification": specification}, tables)
+
+
+def _row(step: flows.Step) -> dict[str, Any]:
+    state = step.state
+    counts = {"step": state.step, "evaluations": state.evaluations, "jacobians": state.jacobians}
+    measured = {field.name: getattr(step, field.name) for field in dataclasses.fields(step) if field.name != "state"}
+    return {**counts, "zeta": state.path_length, **measured}
+
+
+def _train(
+    margin_map: NetworkMap, test_map: NetworkMap, loss: losses.Loss, options: Train, seed: int, allowed: bool
+) -> tuple[Tensor, pd.DataFrame]:
+    """Weights with ℒ < ℓ(0), and a row an epoch on the way there."""
+    start, rows = training.start(margin_map.flatten(), seed), []
+    for state in itertools.chain([start], training.epochs(margin_map, loss, options, start)):
+        margins = margin_map.values(state.weights)
+        ln_risk, test_error = float(loss.ln_risk(margins)), math.nan
+        if test_map is not margin_map:
+            test_error = error_rate(test_map.values(state.weights))
+        row = {"epoch": state.epoch, "ln_risk": ln_risk, "norm": float(state.weights.norm())}
+        rows.append({**row, "train_error": error_rate(margins), "test_error": test_error})
+        if ln_risk < loss.ln_at_zero:
+            return state.weights, pd.DataFrame(rows)
+        above = f"ln ℒ = {ln_risk:.3g} is not below ln ℓ(0) = {loss.ln_at_zero:.3g}"
+        if not allowed:
+            raise UserError(f"train: {above} at the network's own weights; let it train, or bring others")
+        if not math.isfinite(ln_risk):
+            at = f"diverged in epoch {state.epoch}" if state.epoch else "starts with weights whose risk is no number"
+            raise UserError(f"learning_rate: training {at}, with {options.learning_rate:g}; lower it, or the weights")
+    raise UserError(f"epochs: {above} after {options.epochs}; give more, another learning_rate, or a larger network")
+
+
+def _digest(*tensors: Tensor) -> str:
+    """Of data and start: figures compare two runs only if they share it."""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(tensor.contiguous().cpu().numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _exact(device: torch.device) -> Iterator[None]:
+    """Without TF32, which rounds to 10 bits what margins need 24 of; on a GPU only."""
+    backends = (torch.backends.cuda.matmul, torch.backends.cudnn) if device.type == "cuda" else ()
+    before = [backend.allow_tf32 for backend in backends]
+    try:
+        for backend in backends:
+            backend.allow_tf32 = False
+        yield
+    finally:
+        for backend, allowed in zip(backends, before, strict=True):
+            backend.allow_tf32 = allowed

@@ -1,0 +1,204 @@
+"""q = softmax(−(b + A q)) against closed forms, mpmath, and the quadratic program that it is at large scales."""
+
+import itertools
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from dirconv.flow import _dual
+
+SCALES = [1.0, 1e2, 1e4, 1e6, 1e8, 1e10, 1e12]
+SEEDS = list(itertools.product([2, 3, 6, 20, 60], range(3)))
+KINDS = ["full", "singular", "one direction", "duplicates", "nearly equal"]
+
+
+def solve(a, b, start=None):
+    """NumPy to NumPy: q and ln q."""
+    found = _dual.solve(*(torch.from_numpy(np.asarray(x, dtype=float)) for x in (a, b)), start)
+    return found.q.numpy(), found.ln_q.numpy()
+
+
+def problem(kind, n, seed, scale=1.0):
+    """A Gram matrix of vectors of unit length or so, and offsets, both times the scale."""
+    random = np.random.default_rng([n, seed])
+    rank = {"singular": max(1, n // 2), "one direction": 1}.get(kind, n + 2)
+    z = random.normal(size=(n, rank)) / math.sqrt(rank)
+    b = random.normal(size=n)
+    if kind == "duplicates":
+        z[n // 2 :], b[n // 2 :] = z[: n - n // 2], b[: n - n // 2]
+    if kind == "nearly equal":
+        z, b = z[:1] + 1e-6 * z, 1e-6 * b
+    return scale * z @ z.T, scale * b
+
+
+def residual(a, b, q, ln_q):
+    """b + A q + ln q without its mean: zero at the solution."""
+    found = b + a @ q + ln_q
+    return found - q @ found
+
+
+# closed forms
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_one_example_has_all_the_weight(scale):
+    q, ln_q = solve([[scale]], [-3 * scale])
+    assert (q[0], ln_q[0]) == (1, 0)
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 100])
+@pytest.mark.parametrize("scale", SCALES)
+def test_examples_that_are_alike_have_equal_weights(scale, n):
+    q, ln_q = solve(scale * np.eye(n), np.full(n, -2 * scale))
+    np.testing.assert_allclose(q, 1 / n, rtol=1e-12)
+    np.testing.assert_allclose(ln_q, -math.log(n), rtol=1e-12)
+
+
+def test_examples_that_are_alike_share_the_weight_of_one():
+    """m copies of an example at offset b are one example at b − ln m."""
+    a, b = problem("full", 3, 0, 50.0)
+    copies = [0, 0, 0, 1, 2, 2]
+    q, _ = solve(a[np.ix_(copies, copies)], b[copies])
+    merged, _ = solve(a, b - np.log([3, 1, 2]))
+    np.testing.assert_allclose([q[:3].sum(), q[3], q[4:].sum()], merged, rtol=1e-7, atol=1e-30)
+    np.testing.assert_allclose(q[:3], q[0], rtol=1e-7)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e2, 1e4, 1e6, 1e8, 1e10])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ([[1.0, 0.3], [0.3, 2.0]], [0.1, -0.2]),
+        ([[2.0, -1.0], [-1.0, 1.5]], [0.5, 0.4]),
+        ([[1.0, -1.0], [-1.0, 1.0]], [0.3, 0.0]),
+        ([[4.0, 2.0], [2.0, 1.0]], [0.0, 1.5]),
+    ],
+)
+def test_two_examples_are_the_root_of_one_equation(a, b, scale):
+    """d = ln q₁ − ln q₂ solves d + b₁ − b₂ + (A₁₁ − A₁₂) q₁ − (A₂₂ − A₁₂) q₂ = 0, q₁ = 1/(1 + e^(−d))."""
+    a, b = scale * np.array(a), scale * np.array(b)
+    q, _ = solve(a, b)
+    with mpmath.workdps(60):
+        (a11, a12), (_, a22) = [[mpmath.mpf(float(x)) for x in row] for row in a]
+        b1, b2 = (mpmath.mpf(float(x)) for x in b)
+
+        def rest(d):
+            first = 1 / (1 + mpmath.exp(-d))
+            return d + b1 - b2 + (a11 - a12) * first - (a22 - a12) * (1 - first)
+
+        reach = 20 * scale + 20
+        low, high = mpmath.mpf(-reach), mpmath.mpf(reach)
+        for _ in range(200):
+            d = (low + high) / 2
+            low, high = (d, high) if rest(d) < 0 else (low, d)
+        exact = [float(-mpmath.log1p(mpmath.exp(-d))), float(-mpmath.log1p(mpmath.exp(d)))]
+    bending = math.sqrt(max(float(a[0, 0] + a[1, 1] - 2 * a[0, 1]) / scale, 0.0))
+    assert abs(q[0] - math.exp(exact[0])) * bending <= 1e-4  # what a step moves by, relative
+
+
+# optimality
+
+
+@pytest.mark.parametrize("kind", ["full", "duplicates", "nearly equal"])
+@pytest.mark.parametrize("scale", SCALES)
+def test_where_there_is_weight_the_equation_holds_relative_to_the_scale(scale, kind):
+    for n, seed in SEEDS:
+        a, b = problem(kind, n, seed, scale)
+        q, ln_q = solve(a, b)
+        assert np.abs(q * residual(a, b, q, ln_q)).max() <= 1e-3 + 1e-4 * scale, (n, seed)
+
+
+@pytest.mark.parametrize("far", [50.0, 800.0, 1e5, 1e9])
+def test_a_far_example_takes_no_part_and_has_its_exact_logarithm(far):
+    a, b = problem("full", 5, 1, 3.0)
+    more_a, more_b = problem("full", 6, 1, 3.0)
+    more_a[:5, :5], more_b[:5], more_b[5] = a, b, far
+    more_a[5, 5] += 20  # positive definite again
+    q, ln_q = solve(more_a, more_b)
+    without, _ = solve(a, b)
+    np.testing.assert_allclose(q[:5], without, rtol=1e-8)
+    level = -(b + a @ without)
+    expected = -(far + more_a[5, :5] @ without) - np.logaddexp.reduce(level)
+    assert ln_q[5] == pytest.approx(expected, rel=1e-9)
+
+
+# the quadratic program
+
+
+def vertices(a, b):
+    """The minimum of ½ qᵀA q + bᵀq over the simplex, from all supports, and where it is."""
+    best = (math.inf, None)
+    for size in range(1, len(b) + 1):
+        for support in itertools.combinations(range(len(b)), size):
+            inside = list(support)
+            system = np.block([[a[np.ix_(inside, inside)], np.ones((size, 1))], [np.ones((1, size)), np.zeros((1, 1))]])
+            q = np.zeros(len(b))
+            q[inside] = np.linalg.lstsq(system, np.append(-b[inside], 1.0))[0][:size]
+            if q.min() >= -1e-12 and abs(q.sum() - 1) < 1e-9:
+                best = min(best, (0.5 * q @ a @ q + b @ q, tuple(q)))
+    return best[0], np.array(best[1])
+
+
+@pytest.mark.parametrize("kind", ["full", "singular"])
+def test_a_library_finds_no_lower_value_of_the_program(kind):
+    a, b = problem(kind, 12, 2)
+    scale = 1e9
+    found = minimize(
+        lambda q: 0.5 * q @ a @ q + b @ q,
+        np.full(12, 1 / 12),
+        jac=lambda q: a @ q + b,
+        bounds=[(0, 1)] * 12,
+        constraints={"type": "eq", "fun": lambda q: q.sum() - 1, "jac": lambda q: np.ones(12)},
+        method="SLSQP",
+        options={"ftol": 1e-15, "maxiter": 500},
+    )
+    q, _ = solve(scale * a, scale * b)
+    assert 0.5 * q @ a @ q + b @ q == pytest.approx(found.fun, abs=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["full", "singular", "duplicates"])
+def test_a_library_finds_the_same_minimum_with_the_entropy(kind):
+    a, b = problem(kind, 5, 3, 2.0)
+    found = minimize(
+        lambda u: 0.5 * (p := np.exp(u - np.logaddexp.reduce(u))) @ a @ p + b @ p + p @ np.log(p),
+        np.zeros(5),
+        method="BFGS",
+        options={"gtol": 1e-10},
+    )
+    exact = np.exp(found.x - np.logaddexp.reduce(found.x))
+    np.testing.assert_allclose(solve(a, b)[0], exact, atol=1e-6)
+
+
+# where it starts, and the order of the examples
+
+
+def test_a_good_start_saves_work():
+    a, b = (torch.from_numpy(x) for x in problem("full", 40, 0, 1e6))
+    cold = _dual.solve(a, b)
+    warm = _dual.solve(a, b + 1e-3, cold.ln_q)
+    assert warm.converged
+    assert warm.factorizations <= 2 < cold.factorizations
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e6])
+def test_the_order_of_the_examples_does_not_matter(scale, kind):
+    a, b = problem(kind, 15, 4, scale)
+    order = np.random.default_rng(0).permutation(15)
+    q, _ = solve(a, b)
+    other, _ = solve(a[np.ix_(order, order)], b[order])
+    np.testing.assert_allclose(other, q[order], rtol=0, atol=1e-7)
+
+
+def test_a_constant_in_b_is_no_matter():
+    a, b = problem("full", 8, 0, 30.0)
+    np.testing.assert_allclose(solve(a, b + 1e3)[0], solve(a, b)[0], rtol=1e-8, atol=1e-12)
+
+
+def test_a_matrix_that_is_not_positive_is_refused():
+    with pytest.raises(ArithmeticError, match="positive semi-definite"):
+        solve(-1e6 * np.eye(3), np.zeros(3))
