@@ -152,9 +152,10 @@ def check(audit_file: Path) -> list[str]:
 
 
 def _members(claimed: dict[str, Any]) -> tuple[Path, list[str]]:
-    members = list(claimed["seeds"])
-    first = Path(claimed["evidence"][0]["path"]).parent
-    return Path(str(first).removesuffix(members[0])), members
+    """The folder of measures and all below it that the claim was judged on, those it was compared with included."""
+    folders = list(dict.fromkeys(Path(item["path"]).parent for item in claimed["evidence"]))
+    measures = folders[0].parent.parent
+    return measures, [str(folder.relative_to(measures)) for folder in folders]
 
 
 def _close(first: float | None, second: float | None) -> bool:
