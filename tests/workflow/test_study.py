@@ -19,7 +19,10 @@ CLAIMS = {
     "direction_converges",
     "margins_converge",
     "alignment_alexnet",
+    "flow_identities",
+    "integration_converged",
     "densenet_direction",
+    "densenet_frozen_direction",
     "densenet_alignment",
     "control_biased_network",
     "control_assumption_unmet",
@@ -116,21 +119,21 @@ def test_an_edit_reruns_its_chain_and_no_other(finished):
     after = {"audit": 1, "notebook": 1, "check": 1, "default": 1}
     assert planned_after("figures/errors.py") == {"figure": 1, **after}
     assert planned_after("claims/rules/risk.py") == {"claim": 1, **after}
-    # a module that only other modules import: six claims are judged by a tail's exponent
-    assert planned_after("claims/statistics.py") == {"claim": 6, **after}
+    # a module that only other modules import: seven claims are judged by a tail's exponent
+    assert planned_after("claims/statistics.py") == {"claim": 7, **after}
     jobs = planned_after("measures/direction.py")
-    assert jobs["measure"] == 4
+    assert jobs["measure"] == 6
     assert not {"data", "train", "flow", "homogeneity"} & set(jobs)
     jobs = planned_after("models/densenet.py")
-    assert (jobs["homogeneity"], jobs["train"], jobs["flow"], jobs["measure"]) == (1, 1, 1, 1)
+    assert (jobs["homogeneity"], jobs["train"], jobs["flow"], jobs["measure"]) == (2, 2, 2, 2)
     jobs = planned_after("flow/descent.py")
-    assert (jobs["flow"], jobs["measure"]) == (4, 4)
+    assert (jobs["flow"], jobs["measure"]) == (2, 2)
     assert "train" not in jobs
     jobs = planned_after("data/digits.py")
-    assert (jobs["data"], jobs["train"], jobs["flow"]) == (1, 4, 4)
+    assert (jobs["data"], jobs["train"], jobs["flow"]) == (1, 6, 6)
     assert "homogeneity" not in jobs
-    jobs = planned_after("margins.py")  # at both ends of a chain: nothing in between may be passed over
-    assert (jobs["homogeneity"], jobs["train"], jobs["flow"], jobs["measure"]) == (4, 4, 4, 4)
+    jobs = planned_after("margins/network.py")  # at both ends of a chain: nothing in between may be passed over
+    assert (jobs["homogeneity"], jobs["train"], jobs["flow"], jobs["measure"]) == (6, 6, 6, 6)
     assert finished.planned() == {}
 
 
@@ -206,9 +209,9 @@ def test_moved_on_code_makes_the_audit_say_stale(done, fresh):
 
 def test_one_claim_and_just_what_it_needs(fresh):
     jobs = fresh.planned("claim_control_biased_network")
-    assert jobs == {"homogeneity": 4, "claim": 1, "figure": 1, "claim_control_biased_network": 1}
+    assert jobs == {"homogeneity": 6, "claim": 1, "figure": 1, "claim_control_biased_network": 1}
     jobs = fresh.planned("claim_densenet_direction")
-    assert jobs["train"] == 4  # the path of every run is in its figure
+    assert jobs["train"] == 6  # the path of every run is in its figure
 
 
 def test_a_study_file_stands_alone(fresh):
@@ -221,4 +224,4 @@ def test_a_study_file_stands_alone(fresh):
     jobs = fresh.planned("audit", study="config/lone.yaml")
     assert jobs == {"homogeneity": 1, "claim": 1, "figure": 1, "audit": 1}
     default = fresh.planned(study=None)
-    assert default["flow"] == 7
+    assert default["flow"] == 9
