@@ -74,7 +74,7 @@ def test_an_unknown_key_is_named_with_what_was_probably_meant(value, key, sugges
 
 def test_an_unknown_key_like_no_other_gets_the_list():
     found = message(Stop, {"colour": 1})
-    assert found == "study.colour: unknown key; known: steps, log_inverse_risk, tau"
+    assert found == "study.colour: unknown key; known: steps, log_inverse_risk, tau, cos, tail"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_the_bounds_themselves_are_allowed():
 
 @pytest.mark.parametrize("value", [None, [1], "fast", 3])
 def test_what_is_no_mapping_is_told_its_keys(value):
-    assert message(Stop, value) == "study: expected a mapping of steps, log_inverse_risk, tau"
+    assert message(Stop, value) == "study: expected a mapping of steps, log_inverse_risk, tau, cos, tail"
 
 
 def test_a_key_that_is_no_text_is_an_unknown_key():
