@@ -45,6 +45,13 @@ def residual(a, b, q, ln_q):
 
 
 @pytest.mark.parametrize("scale", SCALES)
+def test_without_a_matrix_it_is_the_softmax(scale):
+    b = scale * np.random.default_rng(0).normal(size=50)
+    _, ln_q = solve(np.zeros((50, 50)), b)
+    np.testing.assert_allclose(ln_q, -b - np.logaddexp.reduce(-b), rtol=1e-13, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", SCALES)
 def test_one_example_has_all_the_weight(scale):
     q, ln_q = solve([[scale]], [-3 * scale])
     assert (q[0], ln_q[0]) == (1, 0)
@@ -81,7 +88,7 @@ def test_examples_that_are_alike_share_the_weight_of_one():
 def test_two_examples_are_the_root_of_one_equation(a, b, scale):
     """d = ln q₁ − ln q₂ solves d + b₁ − b₂ + (A₁₁ − A₁₂) q₁ − (A₂₂ − A₁₂) q₂ = 0, q₁ = 1/(1 + e^(−d))."""
     a, b = scale * np.array(a), scale * np.array(b)
-    q, _ = solve(a, b)
+    q, ln_q = solve(a, b)
     with mpmath.workdps(60):
         (a11, a12), (_, a22) = [[mpmath.mpf(float(x)) for x in row] for row in a]
         b1, b2 = (mpmath.mpf(float(x)) for x in b)
@@ -96,20 +103,42 @@ def test_two_examples_are_the_root_of_one_equation(a, b, scale):
             d = (low + high) / 2
             low, high = (d, high) if rest(d) < 0 else (low, d)
         exact = [float(-mpmath.log1p(mpmath.exp(-d))), float(-mpmath.log1p(mpmath.exp(d)))]
-    bending = math.sqrt(max(float(a[0, 0] + a[1, 1] - 2 * a[0, 1]) / scale, 0.0))
-    assert abs(q[0] - math.exp(exact[0])) * bending <= 1e-4  # what a step moves by, relative
+    np.testing.assert_allclose(q, np.exp(exact), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(ln_q, exact, rtol=1e-9, atol=1e-6)
 
 
 # optimality
 
 
-@pytest.mark.parametrize("kind", ["full", "duplicates", "nearly equal"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scale", SCALES)
-def test_where_there_is_weight_the_equation_holds_relative_to_the_scale(scale, kind):
+def test_where_there_is_weight_the_equation_holds(scale, kind):
     for n, seed in SEEDS:
         a, b = problem(kind, n, seed, scale)
         q, ln_q = solve(a, b)
-        assert np.abs(q * residual(a, b, q, ln_q)).max() <= 1e-3 + 1e-4 * scale, (n, seed)
+        assert q.sum() == pytest.approx(1, abs=1e-12)
+        assert np.abs(q * residual(a, b, q, ln_q)).max() <= 1e-8 + 1e-9 * scale, (n, seed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", SCALES)
+def test_logarithms_are_exact_where_nothing_is_left_of_the_weight(scale, kind):
+    for n, seed in SEEDS:
+        a, b = problem(kind, n, seed, scale)
+        q, ln_q = solve(a, b)
+        small = q < 1e-10
+        assert np.abs(residual(a, b, q, ln_q)[small]).max(initial=0) <= 1e-8 * scale + 1e-8, (n, seed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_gap_of_the_program_is_below_the_entropys(scale, kind):
+    """gᵀq − min g, g = A q + b, bounds what ½ qᵀA q + bᵀq may still fall; at the minimum with entropy it is ≤ ln n."""
+    for n, seed in SEEDS:
+        a, b = problem(kind, n, seed, scale)
+        q, _ = solve(a, b)
+        slope = a @ q + b
+        assert q @ slope - slope.min() <= math.log(n) + 1e-8 * scale, (n, seed)
 
 
 @pytest.mark.parametrize("far", [50.0, 800.0, 1e5, 1e9])
@@ -141,6 +170,17 @@ def vertices(a, b):
             if q.min() >= -1e-12 and abs(q.sum() - 1) < 1e-9:
                 best = min(best, (0.5 * q @ a @ q + b @ q, tuple(q)))
     return best[0], np.array(best[1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [1e6, 1e8, 1e10, 1e12])
+def test_at_large_scales_it_is_the_minimum_of_the_program(scale, kind):
+    """The entropy moves the value by ln n at most."""
+    for n, seed in itertools.product([3, 6], range(4)):
+        a, b = problem(kind, n, seed)
+        least, _ = vertices(a, b)
+        q, _ = solve(scale * a, scale * b)
+        assert least - 1e-9 <= 0.5 * q @ a @ q + b @ q <= least + math.log(n) / scale + 1e-9, (n, seed)
 
 
 @pytest.mark.parametrize("kind", ["full", "singular"])
@@ -182,6 +222,20 @@ def test_a_good_start_saves_work():
     warm = _dual.solve(a, b + 1e-3, cold.ln_q)
     assert warm.converged
     assert warm.factorizations <= 2 < cold.factorizations
+
+
+@pytest.mark.parametrize("kind", ["full", "singular", "nearly equal"])
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_solution_does_not_depend_on_the_start(scale, kind):
+    a, b = (torch.from_numpy(x) for x in problem(kind, 20, 7, scale))
+    cold = _dual.solve(a, b)
+    assert cold.converged
+    random = torch.Generator().manual_seed(0)
+    for spread in (1.0, 30.0):
+        start = torch.log_softmax(spread * torch.randn(20, generator=random, dtype=torch.float64), 0)
+        warm = _dual.solve(a, b, start)
+        change = warm.q - cold.q
+        assert float(change @ a @ change) <= 1e-8 * scale  # what a step moves by, squared
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,10 +17,6 @@ large the entropy decides only among near ties, and the problem is a quadratic p
     by a Cholesky factorisation of I + Q^½ A Q^½, whose eigenvalues are at least one. An example that carries no weight
     (q underflows) costs nothing and its u is still exact.
 
-Known limit: where A is of much lower rank than n and the scale is 10⁶ or more, phase 2 may stop far from the solution
-(`converged` says so), and ln q of examples that carry no weight may be off. The caller computes margins anew and asks
-again, so that a poor answer costs a correction or a shorter step, not a wrong one.
-
 Only torch, so that it runs where the margins are; tests hold it against a library's QP solver and against mpmath.
 """
 
@@ -33,6 +29,7 @@ import torch
 from torch import Tensor
 
 NEGLIGIBLE = -46.0  # ln q below which an example does not take part in a Newton step: 10⁻²⁰
+HALF_NEGLIGIBLE = -23.0
 DECREMENT = 1e-10  # of Newton's method, squared, at which phase 2 ends: D is that close to its minimum
 NEWTON_STEPS = 60
 INTERIOR_STEPS = 80
@@ -76,7 +73,7 @@ def _interior(a: Tensor, b: Tensor) -> tuple[Tensor, int]:
     for count in range(INTERIOR_STEPS):
         dual = a @ q + b - s - nu
         gap = float(q @ s)
-        if gap < 1.0 and float(dual.abs() @ q) < 1.0:
+        if gap < 1.0 and float(dual.abs().max()) < max(1.0, 1e-14 * float((a @ q).abs().max() + b.abs().max())):
             return q.log(), count
         factor = _cholesky(a + torch.diag(s / q))
         x_one = torch.cholesky_solve(one[:, None], factor)[:, 0]
@@ -107,11 +104,16 @@ def _longest(x: Tensor, dx: Tensor) -> float:
 
 def _newton(a: Tensor, b: Tensor, u: Tensor, most: int) -> Dual:
     u = u - torch.logsumexp(u, 0)
-    q = u.exp()
-    aq = a @ q
-    value = float(q @ (0.5 * aq + b)) + float(torch.where(q > 0, q * u, 0.0).sum())
+    q, gradient, entropy = _at(a, b, u)
     for count in range(1, most + 1):
-        residual = b + aq + u
+        residual = gradient + u - entropy
+        # what carries next to nothing and is to carry less: D shows no decrease by which to choose a step
+        gone = (q < 1e-6) & (q * a.diagonal() < 0.5 * residual)
+        if bool(gone.any()):
+            u = torch.where(gone, u - residual, u)
+            u = u - torch.logsumexp(u, 0)
+            q, gradient, entropy = _at(a, b, u)
+            residual = gradient + u - entropy
         active = u > NEGLIGIBLE
         part = a[active][:, active] if not bool(active.all()) else a
         root = q[active].sqrt()
@@ -122,28 +124,51 @@ def _newton(a: Tensor, b: Tensor, u: Tensor, most: int) -> Dual:
         dq = torch.zeros_like(q)
         dq[active] = x + d_nu * x_one
         du = d_nu - residual - a @ dq
+        du = torch.where(q * a.diagonal() > 1.0, dq / q.clamp(min=1e-300), du)  # the same, without A in its rounding
+        du = du - q @ du
         decrement = -float(dq @ residual)
+        # an example that would grow out of nothing weighs nothing in the decrement
+        grows = bool(((du > 1) & (u + du > HALF_NEGLIGIBLE)).any())
         if decrement <= DECREMENT:
-            u = u + du if float(du[active].abs().max()) < 1 else u
-            u = u - torch.logsumexp(u, 0)
-            return Dual(u.exp(), u, count, True)
+            return _finish(a, b, u, count, False) if grows else _finish(a, b, u + du, count, True)
         step = 1.0
         while True:
             trial = u + step * du
             trial = trial - torch.logsumexp(trial, 0)
-            q_trial = trial.exp()
-            aq_trial = a @ q_trial
-            value_trial = float(q_trial @ (0.5 * aq_trial + b)) + float(
-                torch.where(q_trial > 0, q_trial * trial, 0.0).sum()
-            )
-            if value_trial <= value - 1e-4 * step * decrement:
+            move = trial.exp() - q
+            # of D, as a difference: its terms are far larger than what is to be seen
+            change = float(move @ (gradient + 0.5 * (a @ move)) + _entropy(trial) - entropy)
+            if change <= -1e-4 * step * decrement:
                 break
             step *= 0.5
             if step < 1e-6:  # D cannot be told from its minimum any more, in float64
-                floor = 1e-13 * (1 + abs(value) + float(aq.abs().max()))
-                return Dual(q, u, count, decrement <= max(floor, 1e-6))
-        u, q, aq, value = trial, q_trial, aq_trial, value_trial
-    return Dual(q, u, most, False)
+                floor = 1e-13 * (1 + float((a @ q).abs().max() + b.abs().max()))
+                return _finish(a, b, u, count, decrement <= max(floor, 1e-6) and not grows)
+        u = trial
+        q, gradient, entropy = _at(a, b, u)
+    return _finish(a, b, u, most, False)
+
+
+def _at(a: Tensor, b: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """q, b + A q without its mean (a constant is of no effect, and would drown in rounding what matters), Σ q ln q."""
+    q = u.exp()
+    gradient = b + a @ q
+    return q, gradient - q @ gradient, _entropy(u)
+
+
+def _entropy(u: Tensor) -> Tensor:
+    """Σ q ln q."""
+    q = u.exp()
+    return torch.where(q > 0, q * u, 0.0).sum()
+
+
+def _finish(a: Tensor, b: Tensor, u: Tensor, count: int, converged: bool) -> Dual:
+    """The solution at u, with ln q from the equation itself where q carries no weight in it."""
+    u = u - torch.logsumexp(u, 0)
+    q, gradient, entropy = _at(a, b, u)
+    if converged:
+        u = torch.where(q < 1e-10, entropy - gradient, u)
+    return Dual(u.exp(), u, count, converged)
 
 
 def _cholesky(matrix: Tensor) -> Tensor:
