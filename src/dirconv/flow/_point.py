@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap
 
-ROUNDING = 16  # times the unit roundoff: what a margin's relative error stays below (tests/unit/test_margins.py)
+ROUNDING = 16  # times the unit roundoff: what a margin's relative error stays below (tests/unit/test_rows.py)
 
 
 @dataclasses.dataclass(frozen=True)
