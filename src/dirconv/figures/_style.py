@@ -15,7 +15,7 @@ WIDTH = 6.9  # inches: across both columns of a page
 GUIDE = {"color": "0.45", "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1}  # reference lines
 LOG_INVERSE_RISK = r"$\ln(1/\mathcal{L})$"
 TAU = r"$\tau = \ln(\Vert W\Vert/\Vert W_0\Vert)$"
-COS = r"$\cos\angle(W,\,{-}\nabla\mathcal{L})$"
+COS = r"$\cos\angle(W,\,v)$"
 
 
 @contextlib.contextmanager

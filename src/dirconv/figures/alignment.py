@@ -1,9 +1,11 @@
 """Alignment and the direction's movement along the flow, against ln(1/ℒ) and against τ.
 
-Rows: cos ∠(W, −∇ℒ) at every step; the angle to the last snapshot's direction, which is zero at the end whatever the
-direction does; the angle between successive log-spaced snapshots, with open circles at a run's first and last, which
-lie closer together than the others since start and end fall between levels. Logarithmic axes: the start (τ = 0) is
-not in the column over τ, and an angle of exactly zero would not be in the last row.
+Rows: cos ∠(W, v) at every step, v being −∇ℒ for explicit methods and, for the proximal one, the velocity that the
+step was made with (the figure `integration` has the gradient at the point beside it); the angle to the last
+snapshot's direction, which is zero at the end whatever the direction does; the angle between successive log-spaced
+snapshots, with open circles at a run's first and last, which lie closer together than the others since start and end
+fall between levels. Logarithmic axes: the start (τ = 0) is not in the column over τ, and an angle of exactly zero would
+not be in the last row.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 TABLES = ("path", "direction")
 COLUMNS = ["run", "network", "seed", "quantity", "against", "x", "value"]
 QUANTITIES = {
-    "cos": ("alignment", style.COS),
+    "cos": ("alignment of the velocity", style.COS),
     "angle_to_last": ("angle to the last direction", "angle (rad),\nzero at the end by construction"),
     "angle_from_previous": (
         "angle between successive log-spaced snapshots",
