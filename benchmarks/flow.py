@@ -342,7 +342,7 @@ def main() -> None:
     if found is None:
         return
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    words = ["images=PATH" if word == str(options.images) else word for word in sys.argv[1:]]
+    words = ["PATH" if word == str(options.images) else word for word in sys.argv[1:]]
     provenance = {"created": now(), "machine": machine(), "threads": 2, "versions": versions()}
     record[options.section] = {**provenance, "command": " ".join(["benchmarks/flow.py", *words]), **found}
     RECORD.write_text(json.dumps(record, indent=1) + "\n")
