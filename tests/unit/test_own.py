@@ -230,8 +230,7 @@ def test_frozen_parameters_are_constants(data):
 )
 def test_gradients_are_compared_rightly(data, make):
     own, dtype = _checks.copied(make().double())
-    found = NetworkMap(own, torch.as_tensor(data[0]), torch.ones(len(data[0])).double(), None)
-    _checks.comparable(found)
+    found = _checks.comparable(NetworkMap(own, torch.as_tensor(data[0]), torch.ones(len(data[0])).double(), None))
     rows = found.rows(found.flatten(), torch.arange(6))
     jacobian = torch.stack([rows.pullback(unit[:, None]) for unit in torch.eye(6, dtype=dtype)])
     torch.testing.assert_close(rows.gram(), jacobian @ jacobian.T, rtol=1e-10, atol=1e-10)

@@ -23,6 +23,8 @@ class NetworkMap:
     fixed, are the batches the statistics are taken over, so that p is still a function of W alone.
     keep: activations are kept for the backward pass for at most this many images, else computed again.
     memory: MiB that inner products of gradients (`rows`) may take besides their result.
+    layerwise: gradients may be compared layer by layer. That takes it that a layer's parameters belong to no other
+    layer and serve in its own call alone; False compares them one example at a time, slower and right for any network.
     """
 
     network: nn.Module
@@ -33,6 +35,7 @@ class NetworkMap:
     chunk: int = 500
     keep: int = 2000
     memory: int = 1024
+    layerwise: bool = True
 
     def __post_init__(self) -> None:
         self.network.train(self.coupled)
@@ -182,7 +185,7 @@ class NetworkRows:
     def _factors(self, examples: Tensor) -> list[Factor]:
         """What the gradients of a block of examples consist of, margin by margin."""
         part = self._map.on(self._map.images[examples], self._map.labels[examples])
-        if not _layered(part.network):
+        if not (part.layerwise and _layered(part.network)):
             return [Factor(self._per_example(part))]
         leaf = self._weights.detach().clone().requires_grad_()
         calls: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}

@@ -151,6 +151,9 @@ def follow(
     x = _checks.images(images, dtype, "images")
     outputs = _checks.outputs(own.to(x.device), x)
     margin_map = NetworkMap(own, x, _checks.labels(labels, outputs, x, "labels"), degree)
+    if method.method == "proximal":
+        with _exact(x.device):
+            margin_map = _checks.comparable(margin_map)
     test_map = margin_map
     if test is not None:
         x_test = _checks.images(test[0], dtype, "test images").to(x.device)
@@ -163,8 +166,6 @@ def follow(
     rows, snapshots = [], {}
     with _exact(x.device):
         tables = {"homogeneity": _checks.degree(margin_map, seed)}
-        if method.method == "proximal":
-            _checks.comparable(margin_map)
         weights, history = _train(margin_map, test_map, chosen, options, seed, train)
         start = flows.State(weights)
         for event in flows.follow(margin_map, chosen, method, stop, start, norm_start=float(weights.norm())):

@@ -121,25 +121,18 @@ def degree(margin_map: NetworkMap, seed: int) -> pd.DataFrame:
     return table
 
 
-def comparable(margin_map: NetworkMap) -> None:
-    """See to it that `rows` compares gradients rightly: one example at a time where layer by layer would be wrong.
+def comparable(margin_map: NetworkMap) -> NetworkMap:
+    """The map, with gradients compared layer by layer where that is right and one example at a time where it is not.
 
-    Layer by layer takes it that a layer's parameters all require gradients, belong to no other layer, and serve in its
-    own call alone, with examples first. Changes the map's network where that does not hold; UserError where neither is
-    right.
+    UserError where neither is.
     """
-    exact = margin_map.on(margin_map.images[:3], margin_map.labels[:3]).precise()
-    if _agree(exact):
-        return
-    for network in (margin_map.network, exact.network):
-        for module in network.modules():
-            if module._parameters:  # a kind that `dirconv.margins.network` does not know layer by layer
-                module.__class__ = type(type(module).__name__, (type(module),), {})
-    if not _agree(exact):
-        raise UserError(
-            "network: its gradients cannot be taken one example at a time (torch.func.vmap), which the flow method "
-            'needs; give follow flow={"method": "descent"}'
-        )
+    for found in (margin_map, dataclasses.replace(margin_map, layerwise=False)):
+        if _agree(found.on(found.images[:3], found.labels[:3]).precise()):
+            return found
+    raise UserError(
+        "network: its gradients cannot be taken one example at a time (torch.func.vmap), which the flow method "
+        'needs; give follow flow={"method": "descent"}'
+    )
 
 
 def _agree(margin_map: NetworkMap) -> bool:
