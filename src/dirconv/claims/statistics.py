@@ -1,9 +1,21 @@
 r"""Tail statistics: does a speed that is observed over a finite τ decay fast enough to be integrable?
 
-A quantity that has travelled x(τ) (the path length ζ, say) has a finite limit if its speed decays like τ^(−p) with
-p > 1, or faster; at p ≤ 1 it has none (∫ dτ/τ diverges). The exponent is read off secants, Δx/Δτ between τ's that
-are evenly spaced in ln τ: a secant averages whatever the speed does in between, so that the chatter of discrete
-steps neither hides nor makes a trend.
+A quantity that has travelled x(τ) (the path length ζ, say) has a finite limit if its speed is integrable. The family
+
+    dx/dτ = A (τ + τ₀)^(−P)                                                                                (1)
+
+is what a gradient flow of a function with a Łojasiewicz exponent leads to: its distance D to the limit value obeys
+D' = −c D^(2α), whose solutions are powers of a shifted τ for α > ½, and an exponential for α = ½, which (1) approaches
+as P and τ₀ grow together, P/τ₀ = c. The speed is integrable if and only if P > 1. P is not the slope that data show:
+that is P τ/(τ + τ₀), which is below one at first whatever P is. A slope that is still rising decides nothing, and a
+straight line through it would be wrong with confidence.
+
+The speed is read off secants, Δx/Δτ between τ's that are evenly spaced in ln τ: a secant averages whatever the speed
+does in between, so that the chatter of discrete steps neither hides nor makes a trend. (1) is fitted to their
+logarithms by least squares; an interval is the profile likelihood's: the union, over every τ₀ that an F test does not
+reject, of Student's interval for P at that τ₀. Neighbouring residuals that go together widen it. No finite run tells a
+speed that stands still from one that decays after a time much longer than the run: τ₀ is taken to be at most `LONGEST`
+times the last τ, which is the one assumption that a verdict `contradicted` rests on.
 """
 
 from __future__ import annotations
@@ -14,48 +26,134 @@ import math
 import numpy as np
 
 LEVEL = 0.95  # of every interval
+LONGEST = 5.0  # τ₀ over the last τ, at most
+PER_DECADE = 12  # secants
+FEWEST = 6  # of them in a fit of three parameters
+RESOLUTION = 0.003  # of ln(speed): (1) is not exact, so residuals below this make nothing more certain
+FITS = 0.4  # correlation of neighbouring residuals up to which (1) fits
+SETTLED = 0.05  # τ₀ over the last τ
+AHEAD = 100.0
+LATE = 8  # last secants, two thirds of a decade, for the slope that is seen at the end
+MANY = 16  # observed intervals from which on a secant counts as much as any
+TOGETHER = 0.8  # largest correlation of neighbouring residuals that is allowed for
 
 
 @dataclasses.dataclass(frozen=True)
-class Tail:
-    """The fit ln(speed) = constant − p ln τ over the last part of the observed τ."""
+class Decay:
+    """The family (1) fitted to the last part of the observed τ."""
 
-    exponent: float  # p
-    low: float  # its interval (Student's t, from the residuals about the line)
+    exponent: float  # P of the best fit
+    low: float  # its interval
     high: float
-    speed: float  # fitted speed at the last τ
-    tau: float  # the last τ
-    bins: int  # secants in the fit
+    slope_low: float  # interval of the slope that the last secants show, −d ln(speed)/d ln τ, whatever the family
+    slope_high: float
+    settled: bool  # whether every τ₀ that is admitted is so short that the slope is P up to a tenth
+    ahead: float  # upper end for the slope at a τ a hundred times the last, if it goes on rising in ln τ as it does
+    remaining: float  # greatest ∫ speed dτ from the last τ on that the interval admits; infinite if P ≤ 1 is in it
+    secants: int
 
-    def remaining(self, exponent: float) -> float:
-        """∫ speed dτ from the last τ to infinity if the decay goes on with this exponent; infinite for p ≤ 1."""
-        return self.speed * self.tau / (exponent - 1) if exponent > 1 else math.inf
 
+def secants(tau: np.ndarray, travelled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Geometric middles, speeds and numbers of observed intervals of secants between log-spaced τ's.
 
-def tail(tau: np.ndarray, travelled: np.ndarray, decades: float, bins_per_decade: int = 12) -> Tail | None:
-    """Fit the decay of d(travelled)/dτ over the last `decades` of τ; None with fewer than four secants.
-
-    tau: (m,), increasing after its first entry, which is 0; travelled: (m,), non-decreasing. Neighbouring points
-    closer than a bin are merged; where the points are sparser than the bins, each pair of points is a bin.
+    tau: (m,), increasing after its first entry, which is 0; travelled: (m,), non-decreasing. Where the points are
+    sparser than the bins, each pair of points is a bin. Secants over which nothing moved are left out.
     """
+    tau, travelled = tau[tau > 0], travelled[tau > 0]
+    if len(tau) < 2:
+        return np.empty(0), np.empty(0), np.empty(0)
+    top = np.maximum.accumulate(tau)  # τ may go back a little where explicit steps overshoot: first passages count
+    bins = math.ceil(PER_DECADE * math.log10(top[-1] / tau[0]))
+    edges = top[-1] * 10 ** (-np.arange(bins, -1, -1) / PER_DECADE)
+    at = np.unique(np.searchsorted(top, edges * (1 - 1e-12)).clip(max=len(tau) - 1))
+    width, moved = np.diff(tau[at]), np.diff(travelled[at])
+    good = (width > 0) & (moved > 0)
+    return np.sqrt(tau[at][:-1] * tau[at][1:])[good], moved[good] / width[good], np.diff(at)[good]
+
+
+def decay(tau: np.ndarray, travelled: np.ndarray, decades: float) -> Decay | None:
+    """Fit (1) over the last `decades` of τ, or over up to twice as many where its residuals do not go together there.
+
+    None with fewer than six secants. Arrays as in `secants`.
+    """
+    middle, speed, intervals = secants(tau, travelled)
+    found = None
+    for factor in (2.0, 1.5, 1.0):
+        late = middle >= middle.max(initial=0) * 10 ** (-factor * decades)
+        if late.sum() >= FEWEST:
+            found, together = _fit(middle[late], np.log(speed[late]), intervals[late], float(tau.max()))
+            if together < FITS:
+                break
+    return found
+
+
+def _fit(middle: np.ndarray, logarithm: np.ndarray, intervals: np.ndarray, last: float) -> tuple[Decay, float]:
+    """(1) fitted, and the correlation of neighbouring residuals."""
     from scipy import stats  # a second to import, and a workflow that only looks for work needs no fit
 
-    order = tau > 0
-    tau, travelled = tau[order], travelled[order]
-    if len(tau) < 2:
-        return None
-    last = float(tau.max())
-    edges = last * 10 ** np.linspace(-decades, 0, round(decades * bins_per_decade) + 1)
-    # τ may go back a little where explicit steps overshoot: the first passage of each edge is what counts
-    passages = np.unique(np.searchsorted(np.maximum.accumulate(tau), edges * (1 - 1e-12)).clip(max=len(tau) - 1))
-    t, x = tau[passages], travelled[passages]
-    width, moved = np.diff(t), np.diff(x)
-    good = (width > 0) & (moved > 0)
-    if good.sum() < 4:
-        return None
-    middle = np.sqrt(t[:-1] * t[1:])[good]
-    speed = (moved[good] / width[good]).astype(float)
-    fit = stats.linregress(np.log(middle), np.log(speed))
-    spread = stats.t.ppf(0.5 + LEVEL / 2, good.sum() - 2) * fit.stderr
-    at_end = math.exp(fit.intercept + fit.slope * math.log(last))
-    return Tail(-fit.slope, -fit.slope - spread, -fit.slope + spread, at_end, last, int(good.sum()))
+    n = len(middle)
+    weight = np.minimum(intervals, MANY) * (n / np.minimum(intervals, MANY).sum())
+    shifts = np.concatenate([-middle[0] * np.linspace(0.9, 0, 46), last * np.geomspace(1e-4, LONGEST, 600)])
+    abscissa = np.log(middle + shifts[:, None])
+    centre, level = (weight * abscissa).mean(1), float((weight * logarithm).mean())
+    x = abscissa - centre[:, None]
+    scale = (weight * x**2).sum(1)
+    exponent = -(x @ (weight * logarithm)) / scale
+    residuals = np.sqrt(weight) * (logarithm - level + exponent[:, None] * x)
+    squares = (residuals**2).sum(1)
+    best = int(squares.argmin())
+    together = min(max(_neighbours(residuals[best]), 0.0), TOGETHER)
+    spread = max(squares[best] / (n - 3), RESOLUTION**2) * (1 + together) / (1 - together)
+    kept = squares <= squares[best] + spread * stats.f.ppf(LEVEL, 1, n - 3)
+    width = stats.t.ppf(0.5 + LEVEL / 2, n - 3) * np.sqrt(spread / scale)
+    low, high = exponent - width, exponent + width
+    end = np.exp(level - exponent * (np.log(last + shifts) - centre))
+    with np.errstate(divide="ignore"):
+        remaining = np.where(low > 1, end * (last + shifts) / np.maximum(low - 1, 0), math.inf)
+    found = Decay(
+        float(exponent[best]),
+        float(low[kept].min()),
+        float(high[kept].max()),
+        *_slope(middle[-LATE:], logarithm[-LATE:], weight[-LATE:]),
+        bool(shifts[kept].max() <= SETTLED * last),
+        _ahead(middle, logarithm, weight, last),
+        float(remaining[kept].max()),
+        n,
+    )
+    return found, together
+
+
+def _slope(middle: np.ndarray, logarithm: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Interval of the slope of a straight line."""
+    from scipy import stats
+
+    weight = weight / weight.mean()
+    x = np.log(middle)
+    x = x - (weight * x).mean()
+    scale = (weight * x**2).sum()
+    slope = -float((weight * x * logarithm).sum() / scale)
+    residuals = logarithm - (weight * logarithm).mean() + slope * x
+    spread = max(float((weight * residuals**2).sum()) / (len(x) - 2), RESOLUTION**2)
+    width = stats.t.ppf(0.5 + LEVEL / 2, len(x) - 2) * math.sqrt(spread / scale)
+    return slope - width, slope + width
+
+
+def _ahead(middle: np.ndarray, logarithm: np.ndarray, weight: np.ndarray, last: float) -> float:
+    """Upper end of the interval for the slope at AHEAD times the last τ, from a parabola in ln τ."""
+    from scipy import stats
+
+    x = np.log(middle / last)
+    design = np.stack([np.ones_like(x), -x, -(x**2) / 2], 1)  # slope + bend · x
+    normal = np.linalg.inv((design.T * weight) @ design)
+    found = normal @ (design.T @ (weight * logarithm))
+    residuals = np.sqrt(weight) * (logarithm - design @ found)
+    together = min(max(_neighbours(residuals), 0.0), TOGETHER)
+    spread = max(float((residuals**2).sum()) / (len(x) - 3), RESOLUTION**2) * (1 + together) / (1 - together)
+    at = np.array([0.0, 1.0, math.log(AHEAD)])
+    return float(at @ found + stats.t.ppf(0.5 + LEVEL / 2, len(x) - 3) * math.sqrt(spread * (at @ normal @ at)))
+
+
+def _neighbours(residuals: np.ndarray) -> float:
+    """Correlation of neighbouring residuals."""
+    total = float((residuals**2).sum())
+    return float((residuals[1:] * residuals[:-1]).sum()) / total if total > 0 else 0.0

@@ -8,36 +8,41 @@ import numpy as np
 
 from dirconv.claims import Outcome, Verdict, inconclusive
 from dirconv.claims.rules import _common
-from dirconv.claims.statistics import tail
+from dirconv.claims.statistics import decay
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Convergence:
-    """Supported: the 95 % interval of the exponent p lies above `exponent`, and the rest of the way, extrapolated with
-    the interval's lower end, is at most `remaining`. Contradicted: the interval lies below `exponent`. Neither is said
-    before τ has grown by `tau`. p is fitted over the last `decades` of τ.
+    """P is the exponent of the family A (τ + τ₀)^(−P), fitted to the speed over the last `decades` of τ.
+
+    Supported: the 95 % interval of P lies above `exponent`, and the rest of the way, the longest that the interval
+    admits, is at most `remaining`. Contradicted: the interval lies below `exponent` + `resolution`, for a P that close
+    to 1 leaves a way that no run can tell from an infinite one. Neither is said before τ has grown by `tau`.
     """
 
-    exponent: float  # 1 is where ∫τ^(−p) dτ stops converging
+    exponent: float  # 1 is where ∫τ^(−P) dτ stops converging
+    resolution: float
     remaining: float  # in x's units
     tau: float
-    decades: float  # of τ, over which the exponent is fitted
+    decades: float  # of τ, over which P is fitted
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def convergence(tau: np.ndarray, travelled: np.ndarray, end: float, thresholds: Convergence, unit: str) -> Outcome:
     """Verdict on whether x, having `travelled` so far at each τ, converges; `end` is the τ that the run reached."""
-    found = tail(tau, travelled, thresholds.decades)
+    found = decay(tau, travelled, thresholds.decades)
     if found is None:
         return inconclusive("too few points in τ for a decay exponent")
     interval = (found.exponent, found.low, found.high)
     short = _common.too_short(end, thresholds.tau)
     if short:
         return inconclusive(short, *interval)
-    rest = found.remaining(found.low)
-    if found.low > thresholds.exponent and rest <= thresholds.remaining:
-        return Outcome(Verdict.SUPPORTED, *interval, f"at most {rest:.3g} {unit} remain to be travelled")
-    if found.high < thresholds.exponent:
+    if found.low > thresholds.exponent and found.remaining <= thresholds.remaining:
+        return Outcome(Verdict.SUPPORTED, *interval, f"at most {found.remaining:.3g} {unit} remain to be travelled")
+    slow = thresholds.exponent + thresholds.resolution
+    if found.high < slow and (found.settled or found.ahead < slow):
         return Outcome(Verdict.CONTRADICTED, *interval, "the speed decays too slowly for a finite way")
-    return inconclusive(f"the interval decides nothing yet, or too much remains ({rest:.3g} {unit})", *interval)
+    return inconclusive(
+        f"the interval decides nothing yet, or too much may remain ({found.remaining:.3g} {unit})", *interval
+    )

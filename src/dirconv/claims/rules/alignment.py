@@ -10,7 +10,7 @@ import math
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import _common, _halving
-from dirconv.claims.statistics import tail
+from dirconv.claims.statistics import decay
 
 TABLES = ("path",)
 STATISTIC = "median cos of W with the flow's velocity over the last tenth of τ"
@@ -19,14 +19,16 @@ THRESHOLD = "cos"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: the least cos over the last tenth of τ at least `cos`, and the decay exponent's interval above 0.
+    """Supported: the least cos over the last tenth of τ at least `cos`, and tan ∠ still falling there: the interval of
+    its slope −d ln tan/d ln τ above `decay`.
 
-    Contradicted: the median cos below `cos` and the exponent's interval below `decay`: tan ∠ has stopped decaying.
+    Contradicted: the slope's interval below `decay`, and the median cos below `stalled`: tan ∠ has stopped falling.
     Neither before τ has grown by `tau`, and on a network that is not smooth not before halving the tolerance is seen to
     move the velocity's cos by at most `halving` over the second half of τ: else it may be the integrator's.
     """
 
     cos: float
+    stalled: float
     decay: float
     tau: float
     decades: float
@@ -52,12 +54,12 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         return inconclusive("no run at half the tolerance to compare the velocity with", *interval)
     if moved is not None and moved > thresholds.halving:
         return inconclusive(f"halving the tolerance moves the velocity's cos by up to {moved:.2g}", *interval)
-    found = tail(path["tau"].to_numpy(), path["zeta"].to_numpy(), thresholds.decades)
+    found = decay(path["tau"].to_numpy(), path["zeta"].to_numpy(), thresholds.decades)
     if found is None:
         return inconclusive("too few steps for a decay exponent", *interval)
-    decay = f"tan ∠ decays like τ^(−{found.exponent:.2f}) [{found.low:.2f}, {found.high:.2f}]"
-    if interval[1] >= thresholds.cos and found.low > 0:
-        return Outcome(Verdict.SUPPORTED, *interval, decay)
-    if interval[0] < thresholds.cos and found.high < thresholds.decay:
-        return Outcome(Verdict.CONTRADICTED, *interval, decay)
-    return inconclusive(decay, *interval)
+    falling = f"at the end tan ∠ falls like τ^(−p), p in [{found.slope_low:.2f}, {found.slope_high:.2f}]"
+    if interval[1] >= thresholds.cos and found.slope_low > thresholds.decay:
+        return Outcome(Verdict.SUPPORTED, *interval, falling)
+    if interval[0] < thresholds.stalled and max(found.slope_high - thresholds.decay, found.high - 1) < 0:
+        return Outcome(Verdict.CONTRADICTED, *interval, falling)
+    return inconclusive(falling, *interval)

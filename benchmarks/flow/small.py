@@ -1,0 +1,133 @@
+"""Jacobian evaluations on a small smooth map, against scipy's solvers."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.integrate import solve_ivp
+
+from dirconv import flow, losses
+from dirconv.flow import proximal
+from dirconv.margins.function import FunctionMap
+from dirconv.options import Stop
+
+
+def squared_relu() -> tuple[FunctionMap, np.ndarray, Any]:
+    """30 examples, 40 neurons, degree 3, and weights at which ℒ < ½; with margins and Jacobian in NumPy."""
+    random = np.random.default_rng(0)
+    n, d, m = 30, 5, 40
+    x = random.normal(size=(n, d))
+    y = np.sign(x @ random.normal(size=d))
+    inner, outer = random.normal(size=(m, d)) * 0.5, random.normal(size=m) * 0.5
+
+    def jacobian(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        a, hidden = w[:m], np.maximum(x @ w[m:].reshape(m, d).T, 0)
+        by_inner = (2 * y[:, None] * hidden * a)[:, :, None] * x[:, None, :]
+        return y * (hidden**2 @ a), np.concatenate([y[:, None] * hidden**2, by_inner.reshape(n, -1)], 1)
+
+    w = np.concatenate([outer, inner.ravel()])
+    while True:
+        p, rows = jacobian(w)
+        e = np.exp(-p)
+        if e.sum() < 0.5:
+            break
+        w = w + 0.01 * (rows.T @ (e / max(e.sum(), 1)))
+    images, labels = torch.from_numpy(x), torch.from_numpy(y)
+
+    def margins(weights: torch.Tensor) -> torch.Tensor:
+        a, hidden = weights[:m], torch.relu(images @ weights[m:].view(m, d).T)
+        return (labels * (hidden.square() @ a))[:, None]
+
+    return FunctionMap(margins, 3), w, jacobian
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Jacobian evaluations to follow τ from 0 to 3, against scipy's solvers with the velocity in closed form.
+
+    For each method a ladder of tolerances; what counts is the least number of Jacobians with an end direction within
+    10⁻³ of LSODA's at rtol 10⁻¹⁰. Implicit solvers are given no Jacobian of the velocity: that would need p's Hessian;
+    the evaluations that they spend on differences are reported apart and not counted.
+    """
+    margin_map, w, jacobian = squared_relu()
+    radius, end = float(np.linalg.norm(w)), 3.0
+    theta = w / radius
+
+    def velocity(tau: float, at: np.ndarray) -> np.ndarray:
+        p, rows = jacobian(at)
+        scaled = (radius * math.exp(tau)) ** 3 * p
+        q = np.exp(scaled.min() - scaled)
+        v = rows.T @ (q / q.sum())
+        return (v - at * (at @ v)) / (at @ v)
+
+    def direction(y: np.ndarray) -> np.ndarray:
+        return y / np.linalg.norm(y)
+
+    reference = direction(solve_ivp(velocity, (0, end), theta, method="LSODA", rtol=1e-10, atol=1e-12).y[:, -1])
+    rows = []
+    for method in ("LSODA", "Radau", "BDF", "DOP853", "RK45"):
+        for tolerance in (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5, 1e-6):  # until one will do
+            begin = time.monotonic()
+            found = solve_ivp(velocity, (0, end), theta, method=method, rtol=tolerance, atol=tolerance / 100)
+            spent = time.monotonic() - begin
+            differences = found.njev * len(w) if method in ("LSODA", "Radau", "BDF") else 0
+            counted = found.nfev - (differences if method == "LSODA" else 0)
+            error = float(np.linalg.norm(direction(found.y[:, -1]) - reference)) if found.success else math.inf
+            rows.append([method, tolerance, error, max(counted, 1), differences, spent])
+            if spent > 60 or error <= 1e-3:
+                break
+    start = torch.from_numpy(w)
+    loss = losses.get("exponential")
+    for tolerance in (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4):  # likewise
+        calls = [0]
+        counted_map = _Counted(margin_map, calls)
+        begin = time.monotonic()
+        stop = Stop(tau=end, steps=10**6)
+        spec = proximal.Spec(tolerance=tolerance, land=end)
+        events = list(flow.follow(counted_map, loss, spec, stop, flow.State(start.clone()), norm_start=radius))
+        spent = time.monotonic() - begin
+        error = float(np.linalg.norm(direction(events[-1].step.state.weights.numpy()) - reference))
+        rows.append(["proximal", tolerance, error, calls[0], 0, spent])
+        if error <= 1e-3:
+            break
+    keys = ("method", "tolerance", "error", "jacobians", "for_differences", "seconds")
+    rows = [dict(zip(keys, row, strict=True)) for row in rows]
+    for row in rows:
+        print(row, flush=True)
+    best = {}
+    for row in rows:
+        if row["error"] <= 1e-3 and row["jacobians"] < best.get(row["method"], {"jacobians": math.inf})["jacobians"]:
+            best[row["method"]] = row
+    others = min(row["jacobians"] for method, row in best.items() if method != "proximal")
+    return {"tau": end, "rows": rows, "best_within_1e-3": best, "ratio": others / best["proximal"]["jacobians"]}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Counted:
+    """A map that counts how often its Jacobian is evaluated, for a product or for all rows."""
+
+    of: FunctionMap
+    calls: list[int]
+
+    @property
+    def degree(self) -> int | None:
+        return self.of.degree
+
+    @property
+    def unit(self) -> float:
+        return self.of.unit
+
+    def values(self, weights, examples=None):
+        return self.of.values(weights, examples)
+
+    def rows(self, weights, examples):
+        self.calls[0] += 1
+        return self.of.rows(weights, examples)
+
+    def precise(self) -> _Counted:
+        return self
