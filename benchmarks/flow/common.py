@@ -60,8 +60,6 @@ def trained(margin_map: NetworkMap, loss: Loss, seed: int) -> torch.Tensor:
 def followed(
     margin_map: MarginMap, loss: Loss, spec: Any, start: torch.Tensor, stop: Stop, seconds: float
 ) -> dict[str, Any]:
-    margin_map: MarginMap, loss: Loss, spec: Any, start: torch.Tensor, stop: Stop, seconds: float
-) -> dict[str, Any]:
     """A run until its goal or its time is up: where it came to, when it passed each mark, where it landed."""
     norm = float(start.norm())
     begin = time.monotonic()

@@ -11,6 +11,11 @@ from pathlib import Path
 import dirconv
 from dirconv.errors import UserError
 
+CALIBRATE = """\
+--cases takes a Parquet file with a row for each snapshot and the columns case, tau, zeta, tan, cos, smoothed_margin and
+risk_log (ln of the risk of the exponential loss): τ = ln‖W‖ and the path length ζ of W/‖W‖ from the start on, tan and
+cos of the angle between W and the velocity. The claims direction_converges and alignment are judged on each case."""
+
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
@@ -50,6 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     claim = stage("claim", "judge a claim", "registry", "measures", "out")
     claim.add_argument("--claim", required=True)
     claim.add_argument("members", nargs="+", help="folders below --measures, e.g. alexnet/seed0")
+    calibrate = commands.add_parser(
+        "calibrate", help="judge trajectories from outside, or those whose answer is known", description=CALIBRATE
+    )
+    what = calibrate.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--cases", type=Path, metavar="PARQUET", help="trajectories to judge; verdicts go to stdout, JSON"
+    )
+    what.add_argument("--out", type=Path, metavar="PATH", help="where the scores on known trajectories are written")
+    calibrate.add_argument("--registry", type=Path, default=Path("config/claims.yaml"), metavar="PATH")
     figure = stage("figure", "draw a figure (PNG, PDF, CSV)", "measures", "out")
     figure.add_argument("--figure", required=True)
     figure.add_argument("members", nargs="+")
@@ -99,6 +113,13 @@ def _run(options: argparse.Namespace) -> int:
         from dirconv.stages import claim
 
         claim.run(options.claim, options.registry, options.measures, options.members, options.out)
+    elif command == "calibrate":
+        from dirconv.stages import calibrate
+
+        if options.cases is None:
+            calibrate.run(options.registry, options.out)
+        else:
+            print(json.dumps(calibrate.cases(options.registry, options.cases), indent=1))
     elif command == "figure":
         from dirconv.stages import figure
 

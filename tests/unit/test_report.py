@@ -74,6 +74,12 @@ def run(seed: int) -> dict[str, Any]:
     }
 
 
+def scores() -> list[dict[str, Any]]:
+    """A family and the whole, for one claim."""
+    counts = {"cases": 600, "wrong_supported": 3, "wrong_contradicted": 0, "inconclusive": 150}
+    return [{"claim": "alignment", "family": family, **counts} for family in ("all", "spiral")]
+
+
 @pytest.fixture
 def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """An audit of three claims and two pictures, in a folder that stands for the root of the repository."""
@@ -102,6 +108,7 @@ def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "configuration": "config/small.yaml",
         "command": "uv run snakemake --cores all --configfile config/small.yaml",
         "runs": {"alexnet/seed0": run(0), "alexnet/seed1": run(1)},
+        "calibration": {which: scores() for which in ("held_out", "tuning")},
         "claims": [
             claim("direction_converges", "figures/small/path_length.png", must_be=["supported", "inconclusive"]),
             claim("margins", "figures/small/path_length.png"),
@@ -205,6 +212,9 @@ def test_html_escapes_every_string(audit):
         for target, source in [(changed, audit), *zip(changed["claims"], audit["claims"], strict=True)]:
             if name in source:
                 target[name] = source[name]
+    for rows in changed["calibration"].values():
+        for row in rows:
+            row["claim"] = "alignment"
     for name in audit["runs"]:
         changed["runs"][name]["created"] = audit["runs"][name]["created"]
     page = Page(report.html(changed))
@@ -309,11 +319,19 @@ def test_markdown_links_are_relative_and_exist(audit):
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors == {"direction_converges", "margins", "risk"}
 
 
+def test_both_pages_say_how_often_the_rules_are_wrong(audit):
+    pages = report.html(audit), report.markdown(audit, Path("results/small"))
+    for page in pages:
+        assert page.count("3 (0.5 %)") == 3  # the whole of both sets, and the family kept from the tuning
+        assert page.count("150 (25.0 %)") == 3
+        assert page.count("spiral") == 1
+
+
 def test_markdown_tables_are_whole(audit):
     audit["claims"][0]["seeds"]["alexnet/seed0"]["reason"] = "a | b\nc"
     lines = report.markdown(audit, Path("results/small")).splitlines()
     tables = [i for i, line in enumerate(lines) if re.fullmatch(r"\|(---\|)+", line)]
-    assert len(tables) == 2 + 2 * len(audit["claims"])
+    assert len(tables) == 4 + 2 * len(audit["claims"])
     for i in tables:
         columns = lines[i].count("|")
         assert lines[i - 2] == ""

@@ -18,6 +18,22 @@ rule claim:
         " --out {output} {params.members} 2> >(tee {log} >&2)"
 
 
+# how often the verdict rules are wrong on trajectories whose answer is known
+rule calibration:
+    output:
+        f"{RESULTS}/calibration.json",
+    params:
+        thresholds=as_json({name: entry.thresholds for name, entry in STUDY.claims.items()}),
+        code=_specification.code("calibrate", {}),
+        registry=STUDY.study.registry,
+    log:
+        f"{LOGS}/calibration.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        "dirconv calibrate --registry {params.registry} --out {output} 2> >(tee {log} >&2)"
+
+
 # a target for each claim: the verdict and the figure that shows it
 for name, entry in STUDY.claims.items():
 

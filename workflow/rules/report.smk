@@ -2,6 +2,7 @@ rule audit:
     input:
         claims=[f"{RESULTS}/claims/{name}.json" for name in STUDY.claims],
         figures=FIGURES,
+        calibration=f"{RESULTS}/calibration.json",
         measures=[f"{RESULTS}/measures/{member}/manifest.json" for member in STUDY.judged],
     output:
         json=f"{RESULTS}/audit.json",

@@ -32,7 +32,7 @@ FEWEST = 6  # of them in a fit of three parameters
 RESOLUTION = 0.003  # of ln(speed): (1) is not exact, so residuals below this make nothing more certain
 FITS = 0.4  # correlation of neighbouring residuals up to which (1) fits
 SETTLED = 0.05  # τ₀ over the last τ
-AHEAD = 100.0
+AHEAD = 1000.0
 LATE = 8  # last secants, two thirds of a decade, for the slope that is seen at the end
 MANY = 16  # observed intervals from which on a secant counts as much as any
 TOGETHER = 0.8  # largest correlation of neighbouring residuals that is allowed for
@@ -48,7 +48,7 @@ class Decay:
     slope_low: float  # interval of the slope that the last secants show, −d ln(speed)/d ln τ, whatever the family
     slope_high: float
     settled: bool  # whether every τ₀ that is admitted is so short that the slope is P up to a tenth
-    ahead: float  # upper end for the slope at a τ a hundred times the last, if it goes on rising in ln τ as it does
+    ahead: float  # upper end for the slope at a τ a thousand times the last, if it goes on rising in ln τ as it does
     remaining: float  # greatest ∫ speed dτ from the last τ on that the interval admits; infinite if P ≤ 1 is in it
     secants: int
 

@@ -16,6 +16,7 @@ from dirconv.options import member, modules
 from dirconv.report import _words
 
 Link = Callable[[Path], str]  # how a page refers to a picture
+OUTCOMES = ("wrong_supported", "wrong_contradicted", "inconclusive")
 AGREEMENT = {None: "open question", True: "yes", False: "no"}
 
 
@@ -36,6 +37,7 @@ def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
         "bound": _words.count(sum(bool(claim["must_be"]) for claim in claims), "claim"),
         "stale": _stale(audit),
         "claims": [_claim(claim, pictures) for claim in claims],
+        "calibration": _calibration(audit["calibration"]),
         "runs": [_run(name, run) for name, run in audit["runs"].items()],
     }
 
@@ -131,6 +133,31 @@ def _claim(claim: dict[str, Any], pictures: dict[str, dict[str, Any]]) -> dict[s
         "picture": picture if picture["first"]["id"] == claim["id"] else None,
         "shown_by": picture["first"],
     }
+
+
+CLAIMED = {"direction_converges": "the direction converges", "alignment": "the gradient aligns"}
+SETS = {"held_out": "other families, on which the rules are reported", "tuning": "families that they were tuned on"}
+
+
+def _calibration(scores: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
+    """The totals, and each family that was kept from the tuning."""
+    rows = []
+    for which, words in SETS.items():
+        for score in scores[which]:
+            if score["family"] == "all" or which == "held_out":
+                whole = score["family"] == "all"
+                count = score["cases"]
+                shares = {key: f"{score[key]} ({100 * score[key] / count:.1f} %)" for key in OUTCOMES}
+                rows.append(
+                    {
+                        "claim": CLAIMED[score["claim"]],
+                        "of": words if whole else score["family"],
+                        "whole": whole,
+                        "cases": _words.number(count),
+                        **shares,
+                    }
+                )
+    return sorted(rows, key=lambda row: not row["whole"])
 
 
 def _estimate(outcome: dict[str, Any]) -> dict[str, str]:

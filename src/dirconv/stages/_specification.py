@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dirconv.claims import calibration
 from dirconv.errors import UserError
 from dirconv.options import modules
 from dirconv.provenance import code_hash, versions
@@ -40,6 +41,9 @@ def code(stage: str, specification: dict[str, Any]) -> str:
         named += [f"measures.{name}" for name in modules("measures")]
     if stage == "claim":
         named.append(f"claims.rules.{specification['rule']}")
+    if stage == "calibrate":
+        named += [f"claims.rules.{rule}" for rule in calibration.CLAIMS.values()]
+        named += [f"claims.calibration.{which}" for which in calibration.SETS]
     if stage == "figure":
         named.append(f"figures.{specification['figure']}")
     found = code_hash(f"dirconv.stages.{stage}", *(f"dirconv.{name}" for name in named))

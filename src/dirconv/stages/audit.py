@@ -12,8 +12,8 @@ from dirconv import artifacts, report
 from dirconv.claims import registry
 from dirconv.errors import UserError
 from dirconv.provenance import machine, now, versions
+from dirconv.stages import calibrate, resolve
 from dirconv.stages import claim as claim_stage
-from dirconv.stages import resolve
 
 DEFAULT = Path("config/digits.yaml")  # the study that needs no --configfile
 RELATIVE = 1e-9  # to which a recomputed statistic must agree: another machine's libm may differ in the last digits
@@ -44,6 +44,7 @@ def run(study_file: Path, overrides: str) -> None:
         "configuration": str(study_file),
         "command": _command(resolved, study_file),
         "runs": {member: _run(manifest, member in stale) for member, manifest in trained.items()},
+        "calibration": artifacts.read_json(results / "calibration.json")["scores"],
         "claims": [_claim(resolved, name, stale, study_file) for name in resolved.claims],
     }
     artifacts.write_json(results / "audit.json", audit)
@@ -118,7 +119,11 @@ def check(audit_file: Path) -> list[str]:
     """
     audit = artifacts.read_json(audit_file)
     claims = registry.load(Path(audit["registry"]))
-    differences = []
+    differences = (
+        []
+        if audit["calibration"] == calibrate.scores(claims)
+        else [f"calibration: the rules with the thresholds in {audit['registry']} do not score as the audit says"]
+    )
     for claimed in audit["claims"]:
         name = claimed["id"]
         broken = [

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-CLAIMS = {"direction_converges": "direction_converges", "alignment": "alignment_alexnet"}  # judged as which entry
+CLAIMS = {"direction_converges": "direction", "alignment": "alignment"}  # and the rules that judge them
 COLUMNS = ("case", "tau", "zeta", "tan", "cos", "smoothed_margin", "risk_log")
+OUTCOMES = ("wrong_supported", "wrong_contradicted", "inconclusive")
 SETS = ("tuning", "held_out")
 PER_FAMILY = 60  # cases; twice as many where a family has no counterpart among those that converge
 
@@ -106,27 +107,32 @@ class Family:
     cases: int = PER_FAMILY
 
 
-def verdicts(table: pd.DataFrame, claims: dict[str, registry.Claim]) -> dict[str, Verdict]:
-    """Each claim's verdict on one trajectory of the exponential loss (for which ℓ(0) = 1)."""
-    path = table.rename(columns={"risk_log": "ln_risk"}).assign(below=table["risk_log"] < 0)
-    evidence = Evidence({"path": path}, {"stop": "tau"})
+def thresholds(claims: dict[str, registry.Claim]) -> dict[str, Any]:
+    """What each of CLAIMS is judged with: the thresholds of the registry's first entry with that rule, if it has one.
+
+    There is no run at half the tolerance here, so none is asked for.
+    """
     found = {}
-    for name, entry in CLAIMS.items():
-        claim = claims[entry]
-        rule = registry.rule(claim.rule)
-        thresholds = parse(rule.Thresholds, {**claim.thresholds, **_ALONE.get(name, {})}, f"{entry}.thresholds")
-        found[name] = rule.judge(evidence, thresholds).verdict
+    for name, rule in CLAIMS.items():
+        values = next((claim.thresholds for claim in claims.values() if claim.rule == rule), None)
+        if values is not None:
+            alone = {key: value for key, value in values.items() if key != "halving"}
+            found[name] = parse(registry.rule(rule).Thresholds, alone, f"{rule}.thresholds")
     return found
 
 
-_ALONE = {"alignment": {"halving": math.inf}}  # there is no run at half the tolerance to compare with
+def verdicts(table: pd.DataFrame, chosen: dict[str, Any]) -> dict[str, Verdict]:
+    """Each claim's verdict on one trajectory of the exponential loss (for which ℓ(0) = 1)."""
+    path = table.rename(columns={"risk_log": "ln_risk"}).assign(below=table["risk_log"] < 0)
+    evidence = Evidence({"path": path}, {"stop": "tau"})
+    return {name: registry.rule(CLAIMS[name]).judge(evidence, values).verdict for name, values in chosen.items()}
 
 
-def score(which: str, claims: dict[str, registry.Claim], seed: int = 0) -> list[dict[str, Any]]:
+def score(which: str, chosen: dict[str, Any], seed: int = 0) -> list[dict[str, Any]]:
     """A row for each claim and family, and one for all: cases, wrong verdicts of either kind, undecided."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for case in cases(which, seed):
-        for claim, verdict in verdicts(case.table, claims).items():
+        for claim, verdict in verdicts(case.table, chosen).items():
             for family in (case.family, "all"):
                 row = counts.setdefault((claim, family), dict.fromkeys(("cases", *OUTCOMES), 0))
                 row["cases"] += 1
@@ -134,9 +140,6 @@ def score(which: str, claims: dict[str, registry.Claim], seed: int = 0) -> list[
                 row["wrong_supported"] += verdict == Verdict.SUPPORTED and not case.truth[claim]
                 row["wrong_contradicted"] += verdict == Verdict.CONTRADICTED and case.truth[claim]
     return [{"claim": claim, "family": family, **row} for (claim, family), row in sorted(counts.items())]
-
-
-OUTCOMES = ("wrong_supported", "wrong_contradicted", "inconclusive")
 
 
 def load(path: Path) -> pd.DataFrame:
@@ -161,13 +164,13 @@ def load(path: Path) -> pd.DataFrame:
     return table
 
 
-def judge(table: pd.DataFrame, claims: dict[str, registry.Claim]) -> list[dict[str, Any]]:
+def judge(table: pd.DataFrame, chosen: dict[str, Any]) -> list[dict[str, Any]]:
     """Verdicts on trajectories from outside, in the order in which their cases come."""
     found = []
     for case, rows in table.groupby("case", sort=False):
         finite = rows[np.isfinite(rows[list(COLUMNS[1:-1])]).all(axis=1) & rows["risk_log"].notna()]
         ordered = finite.sort_values("tau", kind="stable").reset_index(drop=True)
-        each = verdicts(ordered, claims) if len(ordered) else dict.fromkeys(CLAIMS, Verdict.INCONCLUSIVE)
+        each = verdicts(ordered, chosen) if len(ordered) else dict.fromkeys(chosen, Verdict.INCONCLUSIVE)
         plain = case.item() if isinstance(case, np.generic) else case
         found += [{"case": plain, "claim": claim, "verdict": str(verdict)} for claim, verdict in each.items()]
     return found
