@@ -181,7 +181,7 @@ def test_thinning_keeps_ends_and_extremes():
 
 def test_secants_have_the_slope_of_the_speed():
     tau = np.linspace(0, 2, 4001)
-    middle, speed = path_length.secants(tau, tau**0.5)
+    middle, speed, _ = path_length.secants(tau, tau**0.5)
     slope = np.polyfit(np.log(middle[-12:]), np.log(speed[-12:]), 1)[0]
     assert slope == pytest.approx(-0.5, abs=0.01)
     assert all(len(part) == 0 for part in path_length.secants(np.array([0.0, 1.0]), np.array([0.0, 1.0])))

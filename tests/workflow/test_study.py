@@ -120,7 +120,7 @@ def test_an_edit_reruns_its_chain_and_no_other(finished):
     assert planned_after("figures/errors.py") == {"figure": 1, **after}
     assert planned_after("claims/rules/risk.py") == {"claim": 1, **after}
     # a module that only other modules import: seven claims are judged by a tail's exponent
-    assert planned_after("claims/statistics.py") == {"claim": 7, **after}
+    assert planned_after("claims/statistics.py") == {"claim": 7, "calibration": 1, **after}
     jobs = planned_after("measures/direction.py")
     assert jobs["measure"] == 6
     assert not {"data", "train", "flow", "homogeneity"} & set(jobs)
@@ -169,7 +169,7 @@ def test_a_fresh_clone_with_measures_draws_without_training(done, fresh):
     for path in sorted((fresh.results / "measures").rglob("*"), reverse=True):
         os.utime(path)  # a clone's time stamps are in no useful order
     jobs = fresh.planned("figures", "audit")
-    assert set(jobs) == {"figure", "figures", "claim", "audit"}
+    assert set(jobs) == {"figure", "figures", "claim", "calibration", "audit"}
     run = fresh.snakemake("figures", "audit")
     assert run.returncode == 0, run.stderr
     assert (fresh.figures / "alignment.png").read_bytes() == (done.figures / "alignment.png").read_bytes()
@@ -222,6 +222,6 @@ def test_a_study_file_stands_alone(fresh):
         "runs: {alexnet_biased: {data: d, model: {name: alexnet, width: 0.125, biases: true}, declared_degree: 6}}\n"
     )
     jobs = fresh.planned("audit", study="config/lone.yaml")
-    assert jobs == {"homogeneity": 1, "claim": 1, "figure": 1, "audit": 1}
+    assert jobs == {"homogeneity": 1, "claim": 1, "calibration": 1, "figure": 1, "audit": 1}
     default = fresh.planned(study=None)
     assert default["flow"] == 9

@@ -23,7 +23,7 @@ rule calibration:
     output:
         f"{RESULTS}/calibration.json",
     params:
-        thresholds=as_json({name: entry.thresholds for name, entry in STUDY.claims.items()}),
+        thresholds=as_json([entry.thresholds for entry in registry.load(STUDY.study.registry).values()]),
         code=_specification.code("calibrate", {}),
         registry=STUDY.study.registry,
     log:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dirconv.claims.statistics import secants
 from dirconv.figures import reached, stack, style, thin
 
 if TYPE_CHECKING:
@@ -21,21 +22,6 @@ if TYPE_CHECKING:
 
 TABLES = ("path",)
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
-PER_DECADE = 12
-
-
-def secants(tau: np.ndarray, zeta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Geometric middles and speeds Δζ/Δτ of the secants over log-spaced τ."""
-    tau, zeta = tau[tau > 0], zeta[tau > 0]
-    if len(tau) < 2:
-        return np.empty(0), np.empty(0)
-    top = np.maximum.accumulate(tau)  # explicit steps may take τ back: first passages count
-    bins = int(np.ceil(PER_DECADE * np.log10(top[-1] / tau[0])))
-    edges = top[-1] * 10 ** (-np.arange(bins, -1, -1) / PER_DECADE)
-    at = np.unique(np.searchsorted(top, edges * (1 - 1e-12)).clip(max=len(tau) - 1))
-    width, moved = np.diff(tau[at]), np.diff(zeta[at])
-    good = (width > 0) & (moved > 0)
-    return np.sqrt(tau[at][:-1] * tau[at][1:])[good], moved[good] / width[good]
 
 
 def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
@@ -48,7 +34,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     for source in shown:
         path = thin(source.path, "zeta")
         parts.append(path.assign(quantity="zeta", value=path["zeta"], **source.identity))
-        middle, speed = secants(source.path["tau"].to_numpy(), source.path["zeta"].to_numpy())
+        middle, speed, _ = secants(source.path["tau"].to_numpy(), source.path["zeta"].to_numpy())
         parts.append(pd.DataFrame({"tau": middle, "value": speed}).assign(quantity="speed", **source.identity))
     table = stack(parts, COLUMNS)
 
