@@ -119,7 +119,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.cases is None:
             calibrate.run(options.registry, options.out)
         else:
-            print(json.dumps(calibrate.cases(options.registry, options.cases), indent=1))
+            print(json.dumps(calibrate.judged(options.registry, options.cases), indent=1))
     elif command == "figure":
         from dirconv.stages import figure
 

@@ -58,7 +58,7 @@ def test_half_of_the_cases_converge(which):
     assert sum(truths) == len(truths) / 2
 
 
-def test_observed_trajectories_are_what_their_speed_makes(chosen):
+def test_observed_trajectories_are_what_their_speed_makes():
     random = np.random.default_rng(3)
     for _ in range(20):
         speed = calibration.Speed(lambda tau: 2 * np.exp(-tau), 3.0)
@@ -132,17 +132,40 @@ def test_cases_from_outside_are_judged(tmp_path, capsys):
 
 def test_rows_in_any_order_and_cases_by_number(tmp_path, capsys):
     table = trajectory(lambda tau: (1 + tau / 0.1) ** -2.5).assign(case=7).sample(frac=1, random_state=0)
-    table.iloc[3, table.columns.get_loc("tan")] = math.nan  # a row that says nothing is passed over
+    table.iloc[3, table.columns.get_loc("zeta")] = math.nan  # a row that says nothing is passed over
+    table["smoothed_margin"] = math.nan  # and what no rule reads may be missing
     table.to_parquet(tmp_path / "cases.parquet")
     assert cli.main(["calibrate", "--cases", str(tmp_path / "cases.parquet"), "--registry", str(REGISTRY)]) == 0
     assert [(row["case"], row["verdict"]) for row in json.loads(capsys.readouterr().out)] == [(7, "supported")] * 2
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_where_the_norm_goes_back_the_order_of_the_file_counts(chosen, ordered):
+    table = trajectory(lambda tau: np.full_like(tau, 0.7)).assign(case="a")
+    back = np.random.default_rng(0).random(len(table)) < 0.3
+    table["tau"] *= np.where(back & (table["tau"] < 11), 0.8, 1.0)
+    if not ordered:
+        table["zeta"] = table["zeta"].to_numpy()[::-1]  # no order of its own: τ's
+    found = {row["claim"]: row["verdict"] for row in calibration.judge(table, chosen)}
+    assert found["direction_converges"] == ("contradicted" if ordered else "inconclusive")
+
+
+@pytest.mark.parametrize(
+    "names", [[b"a", b"b"], list(pd.to_datetime(["2026-01-01", "2026-01-02"])), [True, False], [1.5, 2.5]]
+)
+def test_whatever_cases_are_called_json_is_printed(tmp_path, capsys, names):
+    one = trajectory(lambda tau: (1 + tau / 0.1) ** -2.5)
+    path = tmp_path / "cases.parquet"
+    pd.concat([one.assign(case=name) for name in names]).astype({"cos": "float32"}).to_parquet(path)
+    assert cli.main(["calibrate", "--cases", str(path), "--registry", str(REGISTRY)]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 4
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda table: table.drop(columns="zeta"), "column 'zeta' is missing; expected case, tau"),
-        (lambda table: table.assign(tan="x"), "column 'tan' must hold numbers"),
+        (lambda table: table.assign(tau="x"), "column 'tau' must hold numbers"),
         (lambda table: table.assign(case=None), "column 'case' has missing values"),
         (lambda table: table.iloc[:0], "no rows"),
     ],

@@ -159,6 +159,24 @@ def test_too_few_secants_are_no_tail(tau, x):
     assert decay(np.array(tau), np.array(x), decades=1.0) is None
 
 
+def test_a_standstill_at_the_end_contradicts_nothing():
+    tau = np.concatenate([[0], 10 ** np.linspace(-1, 1, 481)])
+    stops = np.minimum(tau, 10 ** (1 - 4 / 12))
+    assert not decay(tau, stops, decades=1.0).moving
+    assert decay(tau, tau, decades=1.0).moving
+    assert judged(direction, path(tau, zeta=stops), CONVERGENCE).verdict == INCONCLUSIVE
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("bad", [math.inf, math.nan, 1e308])
+def test_what_is_not_a_speed_is_left_out(bad):
+    tau = taus(4.0, 60)
+    x = travelled(tau, 1.5)
+    x[30:] += bad
+    found = decay(tau, x, decades=1.0)
+    assert found is None or math.isfinite(found.exponent)
+
+
 def test_six_secants_are_enough():
     tau = np.array([0.0, *(0.5 * 1.2 ** np.arange(7))])
     assert decay(tau, travelled(tau, 1.5), decades=1.0).secants == 6

@@ -247,3 +247,9 @@ def test_edit_below_reaches_every_job(copy, module):
     forget()
     reached = "dirconv.errors" in chains(module)
     assert (provenance.code_hash(module) != before) == reached
+
+
+@pytest.mark.parametrize("stage", ["data", "homogeneity", "train", "flow", "measure"])
+def test_what_is_trained_and_measured_does_not_depend_on_how_it_is_judged(stage):
+    judging = {"claims", "figures", "report"}
+    assert not {room(module) for module in provenance.closure(f"dirconv.stages.{stage}")} & judging

@@ -105,7 +105,7 @@ def test_directions_are_not_compared_before_both_have_come_far_enough():
 
 
 def aligned(evidence):
-    thresholds = alignment.Thresholds(cos=0.95, decay=0.1, tau=1.0, decades=1.0, halving=0.01)
+    thresholds = alignment.Thresholds(cos=0.95, stalled=0.995, decay=0.1, tau=1.0, decades=1.0, halving=0.01)
     return alignment.judge(evidence, thresholds)
 
 
@@ -122,5 +122,5 @@ def test_alignment_is_not_judged_where_halving_the_tolerance_moves_it():
 def test_alignment_is_not_judged_without_a_run_at_half_the_tolerance():
     evidence = Evidence({"path": flow_table()}, RECORD)
     assert aligned(evidence).verdict == Verdict.INCONCLUSIVE
-    asked_nothing = alignment.Thresholds(cos=0.95, decay=0.1, tau=1.0, decades=1.0)
+    asked_nothing = alignment.Thresholds(cos=0.95, stalled=0.995, decay=0.1, tau=1.0, decades=1.0)
     assert alignment.judge(evidence, asked_nothing).verdict == Verdict.SUPPORTED

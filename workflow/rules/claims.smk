@@ -23,8 +23,10 @@ rule calibration:
     output:
         f"{RESULTS}/calibration.json",
     params:
-        thresholds=as_json([entry.thresholds for entry in registry.load(STUDY.study.registry).values()]),
-        code=_specification.code("calibrate", {}),
+        thresholds=as_json(
+            {name: vars(values) for name, values in calibration.thresholds(registry.load(STUDY.study.registry)).items()}
+        ),
+        code=_specification.code("calibrate", calibration.SPECIFICATION),
         registry=STUDY.study.registry,
     log:
         f"{LOGS}/calibration.log",

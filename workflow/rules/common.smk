@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from dirconv.claims import registry
+from dirconv.claims import calibration, registry
 from dirconv.errors import UserError
 from dirconv.options import did_you_mean, modules
 from dirconv.stages import _specification, resolve

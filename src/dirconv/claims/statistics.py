@@ -15,7 +15,7 @@ does in between, so that the chatter of discrete steps neither hides nor makes a
 logarithms by least squares; an interval is the profile likelihood's: the union, over every τ₀ that an F test does not
 reject, of Student's interval for P at that τ₀. Neighbouring residuals that go together widen it. No finite run tells a
 speed that stands still from one that decays after a time much longer than the run: τ₀ is taken to be at most `LONGEST`
-times the last τ, which is the one assumption that a verdict `contradicted` rests on.
+times the last τ. `settled` and `ahead` say besides whether the slope has stopped rising, also where (1) is not the law.
 """
 
 from __future__ import annotations
@@ -47,17 +47,18 @@ class Decay:
     high: float
     slope_low: float  # interval of the slope that the last secants show, −d ln(speed)/d ln τ, whatever the family
     slope_high: float
-    settled: bool  # whether every τ₀ that is admitted is so short that the slope is P up to a tenth
+    settled: bool  # whether every τ₀ that is admitted is so short that the slope at the end is P up to a twentieth
     ahead: float  # upper end for the slope at a τ a thousand times the last, if it goes on rising in ln τ as it does
-    remaining: float  # greatest ∫ speed dτ from the last τ on that the interval admits; infinite if P ≤ 1 is in it
+    remaining: float  # greatest ∫ speed dτ from the last τ on over the interval of P; infinite if P ≤ 1 is in it
     secants: int
+    moving: bool = True  # whether anything moved over the last bin
 
 
 def secants(tau: np.ndarray, travelled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Geometric middles, speeds and numbers of observed intervals of secants between log-spaced τ's.
 
-    tau: (m,), increasing after its first entry, which is 0; travelled: (m,), non-decreasing. Where the points are
-    sparser than the bins, each pair of points is a bin. Secants over which nothing moved are left out.
+    tau: (m,), from 0 and in the order of the run, in which it may go back; travelled: (m,), non-decreasing. Where the
+    points are sparser than the bins, each pair of points is a bin. Secants over which nothing moved are left out.
     """
     tau, travelled = tau[tau > 0], travelled[tau > 0]
     if len(tau) < 2:
@@ -66,15 +67,16 @@ def secants(tau: np.ndarray, travelled: np.ndarray) -> tuple[np.ndarray, np.ndar
     bins = math.ceil(PER_DECADE * math.log10(top[-1] / tau[0]))
     edges = top[-1] * 10 ** (-np.arange(bins, -1, -1) / PER_DECADE)
     at = np.unique(np.searchsorted(top, edges * (1 - 1e-12)).clip(max=len(tau) - 1))
-    width, moved = np.diff(tau[at]), np.diff(travelled[at])
-    good = (width > 0) & (moved > 0)
-    return np.sqrt(tau[at][:-1] * tau[at][1:])[good], moved[good] / width[good], np.diff(at)[good]
+    with np.errstate(all="ignore"):
+        speed = np.diff(travelled[at]) / np.diff(tau[at])
+    good = (speed > 0) & np.isfinite(speed)
+    return np.sqrt(tau[at][:-1] * tau[at][1:])[good], speed[good], np.diff(at)[good]
 
 
 def decay(tau: np.ndarray, travelled: np.ndarray, decades: float) -> Decay | None:
     """Fit (1) over the last `decades` of τ, or over up to twice as many where its residuals do not go together there.
 
-    None with fewer than six secants. Arrays as in `secants`.
+    None with fewer than six secants in all of that. Arrays as in `secants`.
     """
     middle, speed, intervals = secants(tau, travelled)
     found = None
@@ -84,7 +86,11 @@ def decay(tau: np.ndarray, travelled: np.ndarray, decades: float) -> Decay | Non
             found, together = _fit(middle[late], np.log(speed[late]), intervals[late], float(tau.max()))
             if together < FITS:
                 break
-    return found
+    if found is None:
+        return None
+    order = tau > 0
+    before = np.interp(tau.max() * 10 ** (-1 / PER_DECADE), np.maximum.accumulate(tau[order]), travelled[order])
+    return dataclasses.replace(found, moving=bool(travelled[-1] > before))
 
 
 def _fit(middle: np.ndarray, logarithm: np.ndarray, intervals: np.ndarray, last: float) -> tuple[Decay, float]:
@@ -107,8 +113,8 @@ def _fit(middle: np.ndarray, logarithm: np.ndarray, intervals: np.ndarray, last:
     kept = squares <= squares[best] + spread * stats.f.ppf(LEVEL, 1, n - 3)
     width = stats.t.ppf(0.5 + LEVEL / 2, n - 3) * np.sqrt(spread / scale)
     low, high = exponent - width, exponent + width
-    end = np.exp(level - exponent * (np.log(last + shifts) - centre))
-    with np.errstate(divide="ignore"):
+    end = np.exp(level - low * (np.log(last + shifts) - centre))
+    with np.errstate(divide="ignore", invalid="ignore"):
         remaining = np.where(low > 1, end * (last + shifts) / np.maximum(low - 1, 0), math.inf)
     found = Decay(
         float(exponent[best]),

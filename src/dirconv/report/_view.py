@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from dirconv import artifacts
+from dirconv.claims import calibration
 from dirconv.errors import UserError
 from dirconv.options import member, modules
 from dirconv.report import _words
 
 Link = Callable[[Path], str]  # how a page refers to a picture
-OUTCOMES = ("wrong_supported", "wrong_contradicted", "inconclusive")
+CLAIMED = {"direction_converges": "the direction converges", "alignment": "the gradient aligns"}
+SETS = {"held_out": "other families, on which the rules are reported", "tuning": "families that they were tuned on"}
 AGREEMENT = {None: "open question", True: "yes", False: "no"}
 
 
@@ -135,29 +137,20 @@ def _claim(claim: dict[str, Any], pictures: dict[str, dict[str, Any]]) -> dict[s
     }
 
 
-CLAIMED = {"direction_converges": "the direction converges", "alignment": "the gradient aligns"}
-SETS = {"held_out": "other families, on which the rules are reported", "tuning": "families that they were tuned on"}
+def _calibration(scores: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, str]]]:
+    """The totals of both sets, and each family of the one that was kept from the tuning."""
+    totals = [_score(row, words) for which, words in SETS.items() for row in scores.get(which, []) if _whole(row)]
+    families = [_score(row, row["family"]) for row in scores.get("held_out", []) if not _whole(row)]
+    return {"totals": totals, "families": families}
 
 
-def _calibration(scores: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
-    """The totals, and each family that was kept from the tuning."""
-    rows = []
-    for which, words in SETS.items():
-        for score in scores[which]:
-            if score["family"] == "all" or which == "held_out":
-                whole = score["family"] == "all"
-                count = score["cases"]
-                shares = {key: f"{score[key]} ({100 * score[key] / count:.1f} %)" for key in OUTCOMES}
-                rows.append(
-                    {
-                        "claim": CLAIMED[score["claim"]],
-                        "of": words if whole else score["family"],
-                        "whole": whole,
-                        "cases": _words.number(count),
-                        **shares,
-                    }
-                )
-    return sorted(rows, key=lambda row: not row["whole"])
+def _whole(row: dict[str, Any]) -> bool:
+    return row["family"] == "all"
+
+
+def _score(row: dict[str, Any], of: str) -> dict[str, str]:
+    shares = {key: f"{row[key]} ({100 * row[key] / row['cases']:.1f} %)" for key in calibration.OUTCOMES}
+    return {"claim": CLAIMED[row["claim"]], "of": of, "cases": _words.number(row["cases"]), **shares}
 
 
 def _estimate(outcome: dict[str, Any]) -> dict[str, str]:

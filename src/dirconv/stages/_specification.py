@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dirconv.claims import calibration
 from dirconv.errors import UserError
 from dirconv.options import modules
 from dirconv.provenance import code_hash, versions
@@ -42,8 +41,8 @@ def code(stage: str, specification: dict[str, Any]) -> str:
     if stage == "claim":
         named.append(f"claims.rules.{specification['rule']}")
     if stage == "calibrate":
-        named += [f"claims.rules.{rule}" for rule in calibration.CLAIMS.values()]
-        named += [f"claims.calibration.{which}" for which in calibration.SETS]
+        named += [f"claims.rules.{rule}" for rule in specification["rules"]]
+        named += [f"claims.calibration.{which}" for which in specification["sets"]]
     if stage == "figure":
         named.append(f"figures.{specification['figure']}")
     found = code_hash(f"dirconv.stages.{stage}", *(f"dirconv.{name}" for name in named))

@@ -14,16 +14,18 @@ from dirconv.stages._specification import code
 def run(registry_file: Path, out: Path) -> None:
     """Write the scores of the rules with the registry's thresholds to `out` (JSON)."""
     found = scores(registry.load(registry_file))
-    artifacts.write_json(out, {"registry": str(registry_file), "scores": found, "code": code("calibrate", {})})
+    artifacts.write_json(
+        out, {"registry": str(registry_file), "scores": found, "code": code("calibrate", calibration.SPECIFICATION)}
+    )
 
 
 def scores(claims: dict[str, registry.Claim]) -> dict[str, list[dict[str, Any]]]:
     """The rows of `calibration.score` on each set."""
     chosen = calibration.thresholds(claims)
-    return {which: calibration.score(which, chosen) for which in calibration.SETS}
+    return {which: calibration.score(which, chosen) for which in calibration.SETS} if chosen else {}
 
 
-def cases(registry_file: Path, path: Path) -> list[dict[str, Any]]:
+def judged(registry_file: Path, path: Path) -> list[dict[str, Any]]:
     """Verdicts on trajectories from outside, in a Parquet file."""
     chosen = calibration.thresholds(registry.load(registry_file))
     missing = calibration.CLAIMS.keys() - chosen.keys()

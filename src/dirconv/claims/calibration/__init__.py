@@ -3,12 +3,13 @@ r"""How far can the verdicts be trusted? The rules on trajectories whose answer 
 A case is a speed tan ∠ as a function of τ, of which it is known whether it is integrable (the direction converges)
 and whether it vanishes (the gradient aligns with the weights); what a run would have recorded of it, with few or many
 snapshots and with noise, is what the rules see. The rules were tuned on the families of `tuning` and are reported on
-those of `held_out`, which have other forms, other noise and other ranges. Half of the cases of either set converge.
+those of `held_out`, which have other forms and other noise. Half of the cases of either set converge.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dirconv.claims import Evidence, Verdict, registry
+from dirconv.claims.calibration._forms import Speed
 from dirconv.errors import UserError
-from dirconv.options import parse
+from dirconv.options import member, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,8 @@ CLAIMS = {"direction_converges": "direction", "alignment": "alignment"}  # and t
 COLUMNS = ("case", "tau", "zeta", "tan", "cos", "smoothed_margin", "risk_log")
 OUTCOMES = ("wrong_supported", "wrong_contradicted", "inconclusive")
 SETS = ("tuning", "held_out")
-PER_FAMILY = 60  # cases; twice as many where a family has no counterpart among those that converge
+READ = ("tau", "zeta", "cos")  # columns that the rules need in every row
+SPECIFICATION = {"rules": sorted(CLAIMS.values()), "sets": list(SETS)}  # of the code that scores depend on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,19 +43,11 @@ class Case:
     truth: dict[str, bool]  # by claim
 
 
-@dataclasses.dataclass(frozen=True)
-class Speed:
-    """tan ∠ as a function of τ (arrays), up to an observed `end`."""
-
-    at: Callable[[np.ndarray], np.ndarray]
-    end: float
-
-
 def observed(random: np.random.Generator, speed: Speed, noise: Callable[[int], np.ndarray]) -> pd.DataFrame:
-    """What a run would have recorded: snapshots at random spacings, tan and ζ with the noise's factors.
+    """What a run would have recorded: 8 to 400 snapshots, even in ln τ, τ or √τ, tan and ζ with the noise's factors.
 
     ζ is the integral of tan, whose noise moves the path like the chatter of steps does. The smoothed margin follows
-    d ln ã/dτ = L tan² ∠ and the risk from it: ln(1/ℒ) = ã ‖W‖^L with the exponential loss.
+    d ln ã/dτ = L tan² ∠ without noise, up to a bound, and the risk from it: ln(1/ℒ) = 5 ã ‖W‖^L, exponential loss.
     """
     import pandas as pd
 
@@ -83,28 +78,16 @@ def observed(random: np.random.Generator, speed: Speed, noise: Callable[[int], n
 
 def cases(which: str, seed: int = 0) -> list[Case]:
     """All cases of a set."""
-    from dirconv.options import member
-
     module = member("claims.calibration", which, "set")
     found = []
     for number, (name, family) in enumerate(module.FAMILIES.items()):
         for index in range(family.cases):
             random = np.random.default_rng((seed, SETS.index(which), number, index))
             speed = family.draw(random)
-            table = observed(random, speed, lambda count, random=random: module.noise(random, count))
+            table = observed(random, speed, functools.partial(module.noise, random))
             truth = {"direction_converges": family.converges, "alignment": family.aligns}
             found.append(Case(name, table, truth))
     return found
-
-
-@dataclasses.dataclass(frozen=True)
-class Family:
-    """Speeds of one form."""
-
-    draw: Callable[[np.random.Generator], Speed]
-    converges: bool
-    aligns: bool
-    cases: int = PER_FAMILY
 
 
 def thresholds(claims: dict[str, registry.Claim]) -> dict[str, Any]:
@@ -144,33 +127,50 @@ def score(which: str, chosen: dict[str, Any], seed: int = 0) -> list[dict[str, A
 
 def load(path: Path) -> pd.DataFrame:
     """Trajectories from outside, checked: see COLUMNS. UserError in one line where they are not as they must be."""
-    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
-        table = pd.read_parquet(path)
-    except Exception as error:  # pyarrow's own, of many kinds
+        table = pq.read_table(path).to_pandas(ignore_metadata=True)  # an index is a column like any other
+    except (OSError, pa.ArrowException) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: not a readable Parquet file ({why})") from error
     missing = [column for column in COLUMNS if column not in table]
     if missing:
         raise UserError(f"{path}: column {missing[0]!r} is missing; expected {', '.join(COLUMNS)}")
-    for column in COLUMNS[1:]:
-        if not pd.api.types.is_numeric_dtype(table[column]):
-            raise UserError(f"{path}: column {column!r} must hold numbers, holds {table[column].dtype}")
-    if table["case"].isna().any():
-        raise UserError(f"{path}: column 'case' has missing values; every row belongs to a case")
     if table.empty:
         raise UserError(f"{path}: no rows; expected one for each snapshot of each case")
-    return table
+    for column in COLUMNS[1:]:
+        try:
+            table[column] = table[column].astype(float)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{path}: column {column!r} must hold numbers, holds {table[column].dtype}") from error
+    if table["case"].isna().any():
+        raise UserError(f"{path}: column 'case' has missing values; every row belongs to a case")
+    names = table["case"].map(_plain)
+    return table.assign(case=names)
+
+
+def _plain(case: Any) -> str | int | float:
+    """A case's name as JSON can hold it."""
+    case = case.item() if isinstance(case, np.generic) else case
+    if isinstance(case, bytes):
+        return case.decode(errors="replace")
+    return case if isinstance(case, str | int | float) else str(case)
 
 
 def judge(table: pd.DataFrame, chosen: dict[str, Any]) -> list[dict[str, Any]]:
-    """Verdicts on trajectories from outside, in the order in which their cases come."""
+    """Verdicts on trajectories from outside, in the order in which their cases come.
+
+    Rows in which a column that the rules need is not a number are passed over. Snapshots are taken in the order of
+    the file if τ or ζ rises in it, and else in that of τ.
+    """
     found = []
-    for case, rows in table.groupby("case", sort=False):
-        finite = rows[np.isfinite(rows[list(COLUMNS[1:-1])]).all(axis=1) & rows["risk_log"].notna()]
-        ordered = finite.sort_values("tau", kind="stable").reset_index(drop=True)
-        each = verdicts(ordered, chosen) if len(ordered) else dict.fromkeys(chosen, Verdict.INCONCLUSIVE)
-        plain = case.item() if isinstance(case, np.generic) else case
-        found += [{"case": plain, "claim": claim, "verdict": str(verdict)} for claim, verdict in each.items()]
+    for case, rows in table.groupby("case", sort=False, observed=True):
+        kept = rows[np.isfinite(rows[list(READ)]).all(axis=1) & rows["risk_log"].notna()]
+        if not (kept["tau"].is_monotonic_increasing or kept["zeta"].is_monotonic_increasing):
+            kept = kept.sort_values("tau", kind="stable")
+        kept = kept.reset_index(drop=True)
+        each = verdicts(kept, chosen) if len(kept) else dict.fromkeys(chosen, Verdict.INCONCLUSIVE)
+        found += [{"case": case, "claim": claim, "verdict": str(verdict)} for claim, verdict in each.items()]
     return found

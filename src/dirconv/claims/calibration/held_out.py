@@ -1,4 +1,4 @@
-"""The families that the rules are reported on: other forms, other noise and other ranges than those of `tuning`."""
+"""The families that the rules are reported on: other forms and other noise than those of `tuning`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from dirconv.claims.calibration import PER_FAMILY, Family, Speed
+from dirconv.claims.calibration._forms import PER_FAMILY, Family, Speed, between
 
 
 def noise(random: np.random.Generator, count: int) -> np.ndarray:
@@ -21,31 +21,27 @@ def noise(random: np.random.Generator, count: int) -> np.ndarray:
     return np.exp(size * found)
 
 
-def _between(random: np.random.Generator, low: float, high: float) -> float:
-    return math.exp(random.uniform(math.log(low), math.log(high)))
-
-
 def _end(random: np.random.Generator) -> float:
-    return _between(random, 1.2, 60)
+    return between(random, 1.2, 60)
 
 
-def _lojasiewicz(random: np.random.Generator) -> Speed:
-    """tan ∝ D^α with D' = −D^(2α) from a random start, so with exponent α/(2α − 1) > 1 in the limit."""
-    end, alpha, start, size = (
-        _end(random),
-        random.uniform(0.52, 0.9),
-        _between(random, 0.05, 2),
-        _between(random, 0.2, 3),
-    )
-    power = 2 * alpha - 1
-    return Speed(lambda tau: size * (start**-power + power * tau) ** (-alpha / power) / start**alpha, end)
+def _well(random: np.random.Generator) -> Speed:
+    """x' = −(εx + x³), the gradient flow of ε x²/2 + x⁴/4: like τ^(−3/2) at first, exponential after τ = 1/ε."""
+    end, start = _end(random), between(random, 0.3, 3)
+    rate = between(random, 0.3, 10) / end
+
+    def at(tau: np.ndarray) -> np.ndarray:
+        x = np.sqrt(rate / ((1 + rate / start**2) * np.exp(np.minimum(2 * rate * tau, 700)) - 1))
+        return rate * x + x**3
+
+    return Speed(at, end)
 
 
 def _bend(random: np.random.Generator) -> Speed:
     """A power below one that turns, smoothly and somewhere in the run, into one above."""
-    end, size = _end(random), _between(random, 0.2, 5)
+    end, size = _end(random), between(random, 0.2, 5)
     before, after = random.uniform(0.1, 0.8), random.uniform(1.4, 4)
-    turn, sharp = end * _between(random, 0.03, 0.7), random.uniform(1, 4)
+    turn, sharp = end * between(random, 0.03, 0.7), random.uniform(1, 4)
     first = 0.01 * end
 
     def at(tau: np.ndarray) -> np.ndarray:
@@ -57,9 +53,9 @@ def _bend(random: np.random.Generator) -> Speed:
 
 def _wave(random: np.random.Generator) -> Speed:
     """An exponential with a wave on it, as of a complex pair of eigenvalues."""
-    end, size = _end(random), _between(random, 0.2, 5)
-    rate, height = _between(random, 2, 20) / end, random.uniform(0.1, 0.7)
-    turns, phase = _between(random, 1, 12), random.uniform(0, 2 * math.pi)
+    end, size = _end(random), between(random, 0.2, 5)
+    rate, height = between(random, 2, 20) / end, random.uniform(0.1, 0.7)
+    turns, phase = between(random, 1, 12), random.uniform(0, 2 * math.pi)
     return Speed(
         lambda tau: size * np.exp(-rate * tau) * (1 + height * np.sin(2 * math.pi * turns * tau / end + phase)), end
     )
@@ -71,41 +67,43 @@ def _valley(random: np.random.Generator) -> Speed:
     size = random.uniform(0.3, 1)
     phi = np.linspace(start, start + 2 * math.pi * turns, 20_001)
     grown = np.exp(phi - start) * (phi / start) ** 3 - 1
-    scale = _between(random, 0.01, 0.5)
+    scale = between(random, 0.01, 0.5)
     speed = size / (scale * (grown + 1) * (1 + 3 / phi))
     return Speed(lambda tau: np.interp(tau, scale * grown, speed), float(scale * grown[-1]))
 
 
 def _late_creep(random: np.random.Generator) -> Speed:
     """A fast transient, and a creep that is left when it is over."""
-    end, size, rest = _end(random), _between(random, 0.5, 10), _between(random, 0.1, 1)
-    rate, shift = _between(random, 10, 100) / end, end * _between(random, 0.002, 0.05)
+    end, size, rest = _end(random), between(random, 0.5, 10), between(random, 0.1, 1)
+    rate, shift = between(random, 10, 100) / end, end * between(random, 0.002, 0.05)
     return Speed(lambda tau: size * np.exp(-rate * tau) + rest / (tau + shift), end)
 
 
 def _waving_circle(random: np.random.Generator) -> Speed:
-    end, size, height = _end(random), _between(random, 0.15, 4), random.uniform(0, 0.6)
-    turns, phase = _between(random, 1, 20), random.uniform(0, 2 * math.pi)
+    """A speed about a constant."""
+    end, size, height = _end(random), between(random, 0.15, 4), random.uniform(0, 0.6)
+    turns, phase = between(random, 1, 20), random.uniform(0, 2 * math.pi)
     return Speed(lambda tau: size * (1 + height * np.sin(2 * math.pi * turns * tau / end + phase)), end)
 
 
 def _power_drift(random: np.random.Generator) -> Speed:
-    end, size, rest = _end(random), _between(random, 0.3, 10), _between(random, 0.15, 1.5)
-    exponent, shift = random.uniform(1, 4), end * _between(random, 0.003, 0.05)
+    """A power that comes to a constant."""
+    end, size, rest = _end(random), between(random, 0.3, 10), between(random, 0.15, 1.5)
+    exponent, shift = random.uniform(1, 4), end * between(random, 0.003, 0.05)
     return Speed(lambda tau: rest + size * (1 + tau / shift) ** -exponent, end)
 
 
 def _cut(random: np.random.Generator) -> Speed:
     """A power below one that an exponential cuts off before the run ends."""
-    end, size = _end(random), _between(random, 0.1, 3)
-    exponent, rate, first = random.uniform(0, 0.9), _between(random, 2, 12) / end, end * _between(random, 0.003, 0.05)
+    end, size = _end(random), between(random, 0.1, 3)
+    exponent, rate, first = random.uniform(0, 0.9), between(random, 2, 12) / end, end * between(random, 0.003, 0.05)
     return Speed(lambda tau: size * (1 + tau / first) ** -exponent * np.exp(-rate * tau), end)
 
 
 def _wandering(random: np.random.Generator, low: float, high: float) -> Speed:
     """A power whose logarithm wanders: a walk in ln τ of up to 10 % a tenth of a decade about the straight line."""
-    end, exponent, size = _end(random), random.uniform(low, high), _between(random, 0.1, 8)
-    first, step = end * _between(random, 0.002, 0.05), random.uniform(0, 0.1)
+    end, exponent, size = _end(random), random.uniform(low, high), between(random, 0.1, 8)
+    first, step = end * between(random, 0.002, 0.05), random.uniform(0, 0.1)
     at = np.linspace(0, math.log(1 + end / first), 60)
     walk = np.cumsum(step * math.sqrt(at[1] / 0.23) * random.normal(size=60))
 
@@ -118,13 +116,13 @@ def _wandering(random: np.random.Generator, low: float, high: float) -> Speed:
 
 def _waving_creep(random: np.random.Generator) -> Speed:
     """1/τ with a wave in ln τ, as where a spiral is not round."""
-    end, size, height = _end(random), _between(random, 0.1, 1), random.uniform(0, 0.4)
-    shift, pulse, phase = end * _between(random, 0.002, 0.05), random.uniform(1, 9), random.uniform(0, 2 * math.pi)
+    end, size, height = _end(random), between(random, 0.1, 1), random.uniform(0, 0.4)
+    shift, pulse, phase = end * between(random, 0.002, 0.05), random.uniform(1, 9), random.uniform(0, 2 * math.pi)
     return Speed(lambda tau: size / (tau + shift) * (1 + height * np.sin(pulse * np.log(tau + shift) + phase)), end)
 
 
 FAMILIES = {
-    "Łojasiewicz flow": Family(_lojasiewicz, converges=True, aligns=True, cases=2 * PER_FAMILY),
+    "flow in a well": Family(_well, converges=True, aligns=True, cases=2 * PER_FAMILY),
     "power that bends": Family(_bend, converges=True, aligns=True),
     "exponential with a wave": Family(_wave, converges=True, aligns=True),
     "power cut off": Family(_cut, converges=True, aligns=True),

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from dirconv.claims.calibration import PER_FAMILY, Family, Speed
+from dirconv.claims.calibration._forms import PER_FAMILY, Family, Speed, between
 
 
 def noise(random: np.random.Generator, count: int) -> np.ndarray:
@@ -14,59 +14,55 @@ def noise(random: np.random.Generator, count: int) -> np.ndarray:
     return np.exp(random.choice([0.0, 0.02, 0.1, 0.3]) * random.normal(size=count))
 
 
-def _between(random: np.random.Generator, low: float, high: float) -> float:
-    return math.exp(random.uniform(math.log(low), math.log(high)))
-
-
 def _end(random: np.random.Generator) -> float:
-    return _between(random, 1.5, 30)
+    return between(random, 1.5, 30)
 
 
 def _power(random: np.random.Generator, low: float, high: float) -> Speed:
-    exponent, shift, size = random.uniform(low, high), _between(random, 0.02, 0.5), _between(random, 0.3, 20)
+    exponent, shift, size = random.uniform(low, high), between(random, 0.02, 0.5), between(random, 0.3, 20)
     return Speed(lambda tau: size * (1 + tau / shift) ** -exponent, _end(random))
 
 
 def _exponential(random: np.random.Generator, low: float, high: float) -> Speed:
-    end, size = _end(random), _between(random, 0.3, 5)
-    rate = _between(random, low, high) / end
+    end, size = _end(random), between(random, 0.3, 5)
+    rate = between(random, low, high) / end
     return Speed(lambda tau: size * np.exp(-rate * tau), end)
 
 
 def _two_exponentials(random: np.random.Generator) -> Speed:
-    end, size, share = _end(random), _between(random, 0.3, 5), random.uniform(0.05, 0.5)
-    slow = _between(random, 2, 8) / end
-    fast = slow * _between(random, 3, 20)
+    end, size, share = _end(random), between(random, 0.3, 5), random.uniform(0.05, 0.5)
+    slow = between(random, 2, 8) / end
+    fast = slow * between(random, 3, 20)
     return Speed(lambda tau: size * ((1 - share) * np.exp(-fast * tau) + share * np.exp(-slow * tau)), end)
 
 
 def _creep(random: np.random.Generator) -> Speed:
-    shift, size = _between(random, 0.02, 0.5), _between(random, 0.1, 1)
+    shift, size = between(random, 0.02, 0.5), between(random, 0.1, 1)
     return Speed(lambda tau: size / (tau + shift), _end(random))
 
 
 def _circling(random: np.random.Generator) -> Speed:
-    size = _between(random, 0.2, 3)
+    size = between(random, 0.2, 3)
     return Speed(lambda tau: np.full_like(tau, size), _end(random))
 
 
 def _drift(random: np.random.Generator) -> Speed:
-    end, size, rest = _end(random), _between(random, 0.3, 10), _between(random, 0.2, 2)
-    rate = _between(random, 3, 30) / end
+    end, size, rest = _end(random), between(random, 0.3, 10), between(random, 0.2, 2)
+    rate = between(random, 3, 30) / end
     return Speed(lambda tau: rest + size * np.exp(-rate * tau), end)
 
 
 def _stretched(random: np.random.Generator) -> Speed:
     """exp(−(cτ)^β)."""
-    end, size, beta = _end(random), _between(random, 0.2, 8), random.uniform(0.4, 0.9)
-    rate = _between(random, 0.3, 40) / end
+    end, size, beta = _end(random), between(random, 0.2, 8), random.uniform(0.4, 0.9)
+    rate = between(random, 0.3, 40) / end
     return Speed(lambda tau: size * np.exp(-((rate * tau) ** beta)), end)
 
 
 def _stairs(random: np.random.Generator, low: float, high: float) -> Speed:
     """A power whose level jumps where the support changes."""
-    end, exponent, size = _end(random), random.uniform(low, high), _between(random, 0.2, 8)
-    shift = end * _between(random, 0.002, 0.05)
+    end, exponent, size = _end(random), random.uniform(low, high), between(random, 0.2, 8)
+    shift = end * between(random, 0.002, 0.05)
     jumps = np.sort(end * np.exp(random.uniform(math.log(0.003), 0, size=int(random.integers(3, 40)))))
     levels = np.exp(0.25 * random.normal(size=len(jumps) + 1))
     return Speed(lambda tau: size * (1 + tau / shift) ** -exponent * levels[np.searchsorted(jumps, tau)], end)
@@ -74,8 +70,8 @@ def _stairs(random: np.random.Generator, low: float, high: float) -> Speed:
 
 def _slower_creep(random: np.random.Generator) -> Speed:
     """1/(τ ln τ): a path that grows like ln ln τ."""
-    shift, size = _between(random, 0.02, 0.5), _between(random, 0.3, 2)
-    return Speed(lambda tau: size / ((tau + shift) * np.log(math.e + tau / shift)), _between(random, 1.2, 300))
+    shift, size = between(random, 0.02, 0.5), between(random, 0.3, 2)
+    return Speed(lambda tau: size / ((tau + shift) * np.log(math.e + tau / shift)), between(random, 1.2, 300))
 
 
 FAMILIES = {

@@ -13,11 +13,13 @@ from dirconv.claims.statistics import decay
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Convergence:
-    """P is the exponent of the family A (τ + τ₀)^(−P), fitted to the speed over the last `decades` of τ.
+    """P is the exponent of the family A (τ + τ₀)^(−P), fitted to the speed over the last `decades` of τ, or up to twice
+    that where it fits.
 
     Supported: the 95 % interval of P lies above `exponent`, and the rest of the way, the longest that the interval
     admits, is at most `remaining`. Contradicted: the interval lies below `exponent` + `resolution`, for a P that close
-    to 1 leaves a way that no run can tell from an infinite one. Neither is said before τ has grown by `tau`.
+    to 1 leaves a way that no run can tell from an infinite one; and the slope that shows has stopped rising. Neither is
+    said before τ has grown by `tau`.
     """
 
     exponent: float  # 1 is where ∫τ^(−P) dτ stops converging
@@ -41,7 +43,7 @@ def convergence(tau: np.ndarray, travelled: np.ndarray, end: float, thresholds: 
     if found.low > thresholds.exponent and found.remaining <= thresholds.remaining:
         return Outcome(Verdict.SUPPORTED, *interval, f"at most {found.remaining:.3g} {unit} remain to be travelled")
     slow = thresholds.exponent + thresholds.resolution
-    if found.high < slow and (found.settled or found.ahead < slow):
+    if found.moving and found.high < slow and (found.settled or found.ahead < slow):
         return Outcome(Verdict.CONTRADICTED, *interval, "the speed decays too slowly for a finite way")
     return inconclusive(
         f"the interval decides nothing yet, or too much may remain ({found.remaining:.3g} {unit})", *interval

@@ -20,9 +20,10 @@ THRESHOLD = "cos"
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
     """Supported: the least cos over the last tenth of τ at least `cos`, and tan ∠ still falling there: the interval of
-    its slope −d ln tan/d ln τ above `decay`.
+    its slope −d ln tan/d ln τ, from the secants of ζ, above `decay`.
 
-    Contradicted: the slope's interval below `decay`, and the median cos below `stalled`: tan ∠ has stopped falling.
+    Contradicted: the slope's interval below `decay`, the interval of P (see the rule about the direction) below 1, and
+    the median cos below `stalled`: tan ∠ has stopped falling.
     Neither before τ has grown by `tau`, and on a network that is not smooth not before halving the tolerance is seen to
     move the velocity's cos by at most `halving` over the second half of τ: else it may be the integrator's.
     """
@@ -44,7 +45,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         return inconclusive(unmet)
     path = _common.from_assumption(evidence)
     end = path["tau"].iloc[-1]
-    late = path.loc[path["tau"] >= 0.9 * end, "cos"]
+    late = path.loc[path["tau"] >= min(0.9 * end, end), "cos"]
     interval = (float(late.median()), float(late.min()), float(late.max()))
     short = _common.too_short(end, thresholds.tau)
     if short:

@@ -6,7 +6,7 @@ from dirconv.claims import Evidence, Outcome, inconclusive
 from dirconv.claims.rules import _common, _convergence
 
 TABLES = ("path",)
-STATISTIC = "decay exponent p of dζ/dτ ~ τ^(−p)"
+STATISTIC = "exponent P of dζ/dτ = A (τ + τ₀)^(−P)"
 THRESHOLD = "exponent"
 Thresholds = _convergence.Convergence
 
