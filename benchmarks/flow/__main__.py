@@ -46,7 +46,7 @@ def main() -> None:
     found = SECTIONS[options.section](options)
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     words = ["PATH" if word == str(options.images) else word for word in sys.argv[1:]]
-    provenance = {"created": now(), "machine": machine(), "threads": 2, "versions": versions()}
+    provenance = {"created": now(), "machine": machine(), "threads": torch.get_num_threads(), "versions": versions()}
     record[options.section] = {**provenance, "command": " ".join(["python -m benchmarks.flow", *words]), **found}
     RECORD.write_text(json.dumps(record, indent=1) + "\n")
 
