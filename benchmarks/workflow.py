@@ -1,6 +1,6 @@
 """How long a study takes, and how much memory: from nothing, with nothing to do, and for one figure drawn again.
 
-    uv run python benchmarks/workflow.py [--configfile config/<study>.yaml] [--out benchmarks/workflow.json]
+    uv run python benchmarks/workflow.py [--configfile config/<study>.yaml] [--out benchmarks/workflow.json] [--folder PATH]
 
 Runs in a clean clone of HEAD in a temporary folder, with the environment it is started from. Memory is the sum of
 the resident sets of Snakemake and all its jobs, sampled four times a second; the largest sum is reported.
@@ -61,11 +61,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--configfile", default=None)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "workflow.json")
+    parser.add_argument("--folder", type=Path, default=None, help="where the clone is kept; by default it is not")
     options = parser.parse_args()
     study = ["--configfile", options.configfile] if options.configfile else []
     command = ["snakemake", "--cores", "2", *study, "--quiet", "all"]
     with tempfile.TemporaryDirectory() as name:
-        clone = Path(name) / "dirconv"
+        clone = options.folder or Path(name) / "dirconv"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
         rows = {"from nothing": timed(command, clone), "nothing to be done": timed(command, clone)}
         figure = sorted((clone / "figures").glob("*/alignment.png"))[-1]
