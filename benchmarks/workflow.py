@@ -1,6 +1,6 @@
 """How long a study takes, and how much memory: from nothing, with nothing to do, and for one figure drawn again.
 
-    uv run python benchmarks/workflow.py [--configfile config/<study>.yaml] [--out benchmarks/workflow.json] [--folder PATH]
+    uv run python benchmarks/workflow.py [--configfile config/<study>.yaml] [--out workflow.json] [--folder PATH]
 
 Runs in a clean clone of HEAD in a temporary folder, with the environment it is started from. Memory is the sum of
 the resident sets of Snakemake and all its jobs, sampled four times a second; the largest sum is reported.
