@@ -92,8 +92,8 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     style.curves(axes[2], start, "x", "value", palette, marker="o", markersize=2.2, markeredgewidth=0)
     axes[2].axhline(0, **style.GUIDE)
     axes[2].annotate(
-        r"$\mathcal{L} = \ell(0)$", (1, 0), (0, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
-        ha="right", va="bottom", fontsize=7, color="0.35",
+        r"$\mathcal{L} = \ell(0)$", (1, 0), (3, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+        ha="left", va="center", fontsize=7, color="0.35",
     )  # fmt: skip
     axes[2].set(title="first steps", xlabel="step", ylabel=r"$\ln\mathcal{L} - \ln\ell(0)$")
     style.lettered(axes)
