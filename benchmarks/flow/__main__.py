@@ -3,7 +3,7 @@
     uv run python -m benchmarks.flow alexnet --images PATH    # half-width AlexNet on 1,000 images (26 minutes)
     uv run python -m benchmarks.flow accuracy --images PATH   # quarter width: error against tolerance (10 minutes)
     uv run python -m benchmarks.flow small                    # squared ReLU, 30 examples, against ODE solvers
-    uv run python -m benchmarks.flow scaling                  # seconds and memory a step, by examples and parameters
+    uv run python -m benchmarks.flow scaling --images PATH    # seconds and memory a step, by examples and parameters
 
 Each section replaces its own part of benchmarks/flow.json, with machine, versions and command. --images is a folder or
 zip as for `folder` data sources; --variant says in words what the images are.
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=1000, help="of `one`, a size of `scaling`")
     parser.add_argument("--width", type=float, default=0.5, help="of `one`, a size of `scaling`")
     options = parser.parse_args()
-    if options.section in ("alexnet", "accuracy") and options.images is None:
+    if options.section != "small" and options.images is None:
         parser.error(f"{options.section}: --images PATH is needed")
     torch.set_num_threads(2)
     if options.section == "one":

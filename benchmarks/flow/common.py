@@ -25,13 +25,13 @@ EXAMPLES = 1000
 MARKS = (1e2, 1e3, 800 * math.log(10), 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)  # of ln(1/ℒ), at which the time is noted
 
 
-def images(options: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor]:
+def images(options: argparse.Namespace, examples: int = EXAMPLES) -> tuple[torch.Tensor, torch.Tensor]:
     """The first images of two CIFAR-10 classes from a folder or zip, prepared as a study prepares them; labels ±1."""
     source = {
         "source": "folder",
         "variant": options.variant,
         "classes": CLASSES,
-        "train": EXAMPLES,
+        "train": examples,
         "path": str(options.images),
     }
     with tempfile.TemporaryDirectory() as folder:

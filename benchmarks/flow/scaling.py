@@ -12,24 +12,25 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.flow import common
 from dirconv import flow, losses
 from dirconv.flow import proximal
 from dirconv.options import Stop
 
+STEPS = 12
+
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds a step and peak memory, each size in a process of its own.
+    """Seconds a step and peak memory over the first steps of the flow, each size in a process of its own.
 
-    Labels are those that the network itself gives at initialization, and its weights are scaled until ℒ < ℓ(0): what a
-    step costs does not depend on what the labels mean.
+    Real images, and a start as in `alexnet`: SGD until ℒ < ℓ(0). All examples take part at first.
     """
     rows = []
     sizes = [(n, 0.5) for n in (250, 500, 1000, 2000, 4000)] + [(500, width) for width in (0.25, 0.5, 0.75, 1.0)]
     for n, width in sizes:
         command = [sys.executable, "-m", "benchmarks.flow", "one", "--examples", str(n), "--width", str(width)]
+        command += ["--images", str(options.images), "--variant", options.variant]
         out = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
         rows.append(json.loads(out.stdout.splitlines()[-1]))
         print(rows[-1], flush=True)
@@ -51,17 +52,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def one(options: argparse.Namespace) -> None:
     """One size of `scaling`; prints its row."""
-    images = torch.randn(options.examples, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    labels = torch.ones(options.examples)
-    margin_map = common.network_map(images, labels, options.width, 0)
-    labels = torch.sign(margin_map.values(margin_map.flatten())[:, 0]).float()
-    margin_map = margin_map.on(margin_map.images, labels)
-    weights, loss = margin_map.flatten(), losses.get("logistic")
-    while float(loss.ln_risk(margin_map.values(weights))) >= loss.ln_at_zero:
-        weights = 1.2 * weights
+    images, labels = common.images(options, options.examples)
+    margin_map, loss = common.network_map(images, labels, options.width, 0), losses.get("logistic")
+    weights = common.trained(margin_map, loss, 0)
     spec, norm = proximal.Spec(tolerance=0.05), float(weights.norm())
     times = []
-    for event in flow.follow(margin_map, loss, spec, Stop(steps=8), flow.State(weights), norm_start=norm):
+    for event in flow.follow(margin_map, loss, spec, Stop(steps=STEPS), flow.State(weights), norm_start=norm):
         times.append(time.monotonic())
         last = event.step.state
     spread = np.diff(times)
