@@ -72,13 +72,13 @@ def test_an_exponential_is_the_longest_shift_that_is_allowed():
     assert math.exp(-18) / 3 < found.remaining < 10 * math.exp(-18) / 3
 
 
-@pytest.mark.parametrize("rate", [0.01, 0.05, 0.2, 0.6])
+@pytest.mark.parametrize("rate", [0.2, 0.6, 1.5])
 def test_a_slow_exponential_is_told_from_one_that_never_falls(rate):
-    """Over the whole run it falls by so little that a straight line has a slope below one, surely."""
+    """It falls by 18 to 78 % in all: the slope that shows is below the rate, and P is not said to be below 1."""
     tau = taus(1.0, 2000)
     slow = decay(tau, (1 - np.exp(-rate * tau)) / rate, decades=1.0)
-    assert slow.slope_high < 0.7
-    assert slow.high > 1.05 or slow.ahead > 1.05 or rate < 0.2
+    assert slow.slope_high < rate
+    assert slow.high > 1.05
     still = decay(tau, tau, decades=1.0)
     assert still.high < 1
     assert still.ahead < 0.1
@@ -344,7 +344,7 @@ def test_direction_is_judged_by_the_ends_of_the_interval():
     low, value, high = (getattr(judged(direction, table, CONVERGENCE), name) for name in ("low", "value", "high"))
     assert 1.2 < low < value - 0.1 < high - 0.2
     found = decay(tau, table["zeta"].to_numpy(), decades=1.0)
-    steady = max(high, high if found.settled else found.ahead)  # a slope that may still rise contradicts nothing
+    steady = high if found.settled else max(high, found.ahead)  # a slope that may still rise contradicts nothing
     for exponent, verdict in (
         (low - 0.01, SUPPORTED),
         (low + 0.01, INCONCLUSIVE),
