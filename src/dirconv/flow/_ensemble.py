@@ -1,0 +1,437 @@
+r"""The flows of many small homogeneous maps at once: each seed has its own steps, all are taken in one batch.
+
+Two methods, both on the sphere in τ = ln‖W‖, where dθ/dτ = F(θ, q) = (I − θθᵀ) v/⟨θ, v⟩, v = Σ q ∇p(θ):
+
+`proximal`  the formula of `dirconv.flow.proximal` (BDF2 in θ, softmin weights solved at the end of the step) where the
+            whole Jacobian is made anew at every predicted point and all examples take part. The slopes have to be
+            those of margins, d ln(−ℓ') = −dp: exponential loss, and logistic loss where ℒ is small.
+`rk4`       the classical Runge–Kutta method, for losses whose weights do not become stiff (a polynomial tail).
+
+Before ℒ < ℓ(0), where ⟨θ, v⟩ need not be positive, `descend` follows the same curve in relative arc length.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dirconv.flow import StopReason, _dual
+from dirconv.options import Stop
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dirconv.losses import Loss
+    from dirconv.margins.ensemble import EnsembleMap
+
+ROUNDING = 16 * 2.0**-53  # of a margin, relative: as in `dirconv.flow._point`
+SMALLEST_STEP = 1e-13
+GROWTH = 2.0
+CORRECTIONS = 25  # of a step, at most
+SOLVED = 0.1  # share of the local error that the corrector may leave
+AGREE = 1e-3  # of ln q: to which the weights at the end of a step are those that it was made with
+NEWTON_STEPS = 30
+HALVINGS = 12  # of a Newton step
+
+
+@dataclasses.dataclass(frozen=True)
+class Path:
+    """One seed's flow."""
+
+    steps: pd.DataFrame  # a row a step: the columns of the measure `path`
+    weights: Tensor  # (k, D) directions θ at the kept steps
+    kept: np.ndarray  # (k,) their numbers
+    stop: StopReason
+
+
+def descend(maps: EnsembleMap, loss: Loss, weights: Tensor, step: float, most: int) -> tuple[Tensor, Tensor]:
+    """Follow the flow from initialization until ℒ < ℓ(0): weights (S, D), and how many steps each seed took (S,).
+
+    The classical Runge–Kutta method on dW/ds = ‖W‖ v/‖v‖ with steps of `step`, at most `most`; a seed that does not
+    come below ℓ(0) ends where they end.
+    """
+    weights, taken = weights.clone(), torch.zeros(len(weights), dtype=torch.int64)
+    for _ in range(most):
+        waiting = (ln_risk(loss, maps.values(weights)) >= loss.ln_at_zero).nonzero().flatten()
+        if len(waiting) == 0:
+            break
+        part, start = maps.of(waiting), weights[waiting]
+
+        def velocity(at: Tensor, part=part) -> Tensor:
+            v = part.pullback(at, softmin(loss, part.values(at)))
+            return v * (at.norm(dim=1) / v.norm(dim=1))[:, None]
+
+        weights[waiting] = start + _rk4(velocity, start, torch.full((len(start), 1), step, dtype=start.dtype))
+        taken[waiting] += 1
+    return weights, taken
+
+
+def _rk4(velocity, start: Tensor, h: Tensor) -> Tensor:
+    first = velocity(start)
+    second = velocity(start + h / 2 * first)
+    third = velocity(start + h / 2 * second)
+    fourth = velocity(start + h * third)
+    return h * (first + 2 * second + 2 * third + fourth) / 6
+
+
+def ln_risk(loss: Loss, margins: Tensor) -> Tensor:
+    """ln ℒ of each seed, (S,), for margins (S, n)."""
+    return torch.func.vmap(lambda p: loss.ln_risk(p[:, None]))(margins)
+
+
+def slopes(loss: Loss, margins: Tensor) -> Tensor:
+    """ln(−∂ℒ/∂p), (S, n)."""
+    return loss.ln_slopes(margins.reshape(-1, 1)).view_as(margins)
+
+
+def softmin(loss: Loss, margins: Tensor) -> Tensor:
+    """q, (S, n)."""
+    return torch.softmax(slopes(loss, margins), 1)
+
+
+def follow(
+    maps: EnsembleMap,
+    loss: Loss,
+    weights: Tensor,
+    stop: Stop,
+    *,
+    method: str = "proximal",
+    tolerance: float = 0.01,
+    largest_step: float = 0.1,
+    land: float = 0.25,
+) -> list[Path]:
+    """Follow each seed's flow from `weights` (S, D), where ℒ < ℓ(0), to the first goal in `stop`.
+
+    `tolerance` bounds a step's local error by its power 3/2, as for `dirconv.flow.proximal`; a step ends exactly at
+    every multiple of `land` in τ, and θ is kept there, at the start and at the end.
+    """
+    return _Ensemble(maps, loss, weights, stop, method, tolerance, largest_step, land).run()
+
+
+class _Ensemble:
+    def __init__(self, maps, loss, weights, stop, method, tolerance, largest_step, land) -> None:
+        self.maps, self.loss, self.stop = maps, loss, stop
+        self.attempt = {"proximal": self._proximal, "rk4": self._explicit}[method]
+        self.order = {"proximal": 3, "rk4": 5}[method]
+        self.local, self.largest, self.land = tolerance**1.5, largest_step, land
+        seeds = len(weights)
+        self.ln_norm = weights.norm(dim=1).log()  # where τ = 0
+        theta = weights / weights.norm(dim=1, keepdim=True)
+        self.points = theta[:, None].repeat(1, 3, 1)  # the last three, the newest last
+        self.clocks = torch.zeros(seeds, 3, dtype=torch.float64)
+        self.count = torch.ones(seeds, dtype=torch.int64)  # of points that are known
+        self.margins = self._margins(theta, self.clocks[:, -1], torch.arange(seeds))
+        self.ln_q = torch.log_softmax(slopes(loss, self.margins), 1)
+        self.zeta = torch.zeros(seeds, dtype=torch.float64)
+        self.rejected = torch.zeros(seeds, dtype=torch.int64)
+        self.evaluations = torch.ones(seeds, dtype=torch.int64)
+        self.rows: list[list[dict[str, float]]] = [[] for _ in range(seeds)]
+        self.kept: list[list[Tensor]] = [[] for _ in range(seeds)]
+        self.reason: list[StopReason | None] = [None] * seeds
+        everyone = torch.arange(seeds)
+        nothing = torch.zeros(seeds, dtype=torch.float64)
+        speed = self._record(everyone, nothing, nothing, nothing.bool())
+        self.h = (0.1 * self.local / speed.clamp(min=1e-300)).clamp(max=largest_step)
+
+    def run(self) -> list[Path]:
+        import pandas as pd
+
+        while True:
+            alive = torch.tensor([i for i, reason in enumerate(self.reason) if reason is None], dtype=torch.int64)
+            if len(alive) == 0:
+                break
+            self._step(alive)
+        return [
+            Path(
+                pd.DataFrame(rows),
+                torch.stack([theta for _, theta in kept]),
+                np.array([number for number, _ in kept], dtype=np.int64),
+                reason,
+            )
+            for rows, kept, reason in zip(self.rows, self.kept, self.reason, strict=True)
+        ]
+
+    def _margins(self, theta: Tensor, tau: Tensor, seeds: Tensor) -> Tensor:
+        """p(W) at W = ‖W₀‖ e^τ θ."""
+        return self.maps.of(seeds).values(theta) * self._scale(tau, seeds)[:, None]
+
+    def _scale(self, tau: Tensor, seeds: Tensor) -> Tensor:
+        return torch.exp(self.maps.degree * (tau + self.ln_norm[seeds]))
+
+    def _step(self, seeds: Tensor) -> None:
+        """Attempt a step of every seed; those whose error allows it are taken."""
+        h, lands = self._sizes(seeds)
+        theta, margins, ln_q, error, solved = self.attempt(seeds, h)
+        good = solved & (error <= self.local)
+        factor = 0.9 * (self.local / error.clamp(min=1e-300)) ** (1 / self.count[seeds].clamp(max=self.order))
+        factor = torch.where(solved, factor.clamp(0.2, GROWTH), 0.25)
+        # a step cut short to land says little of the next one: the planned size stands unless the error forbids it
+        planned = torch.minimum(self.h[seeds], GROWTH * h)
+        grown = torch.maximum(h * factor, torch.where(factor >= 1, planned, 0.0))
+        self.h[seeds] = torch.where(good, grown, h * factor.clamp(max=0.9)).clamp(max=self.largest)
+        self.rejected[seeds] += (~good).long()
+        for seed in seeds[(self.h[seeds] < SMALLEST_STEP) & ~good].tolist():
+            self.reason[seed] = StopReason.STEP_UNDERFLOW
+        if not bool(good.any()):
+            return
+        taken, step = seeds[good], h[good]
+        theta = theta[good]
+        chord = (theta - self.points[taken, -1]).norm(dim=1) / 2
+        self.zeta[taken] += 2 * torch.asin(chord.clamp(max=1.0))
+        self.points[taken] = torch.cat([self.points[taken, 1:], theta[:, None]], 1)
+        now = self.clocks[taken, -1] + step
+        now = torch.where(lands[good], (now / self.land).round() * self.land, now)
+        self.clocks[taken] = torch.cat([self.clocks[taken, 1:], now[:, None]], 1)
+        self.count[taken] = (self.count[taken] + 1).clamp(max=3)
+        self.margins[taken], self.ln_q[taken] = margins[good], ln_q[good]
+        self._record(taken, step, error[good], lands[good])
+
+    def _sizes(self, seeds: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.h[seeds].clamp(max=self.largest)
+        now = self.clocks[seeds, -1]
+        rest = (torch.floor(now / self.land + 1e-9) + 1) * self.land - now
+        lands = h > rest * (1 - 1e-6)
+        h = torch.where(lands, rest, torch.where(2 * h > rest, rest / 2, h))
+        return h, lands
+
+    def _record(self, seeds: Tensor, step: Tensor, error: Tensor, lands: Tensor) -> Tensor:
+        """A row for each of these seeds at its newest point, its stop reason, and tan ∠ there, (k,)."""
+        theta, tau, margins = self.points[seeds, -1], self.clocks[seeds, -1], self.margins[seeds]
+        q = softmin(self.loss, margins)
+        v = self.maps.of(seeds).pullback(theta, q)
+        radial = (theta * v).sum(1)
+        tangential = (v - radial[:, None] * theta).norm(dim=1)
+        cos = radial / v.norm(dim=1)
+        ln_norm = tau + self.ln_norm[seeds]
+        risk = ln_risk(self.loss, margins)
+        least = margins.amin(1)
+        resolution = ROUNDING * least.abs()
+        effective = 1 / q.square().sum(1)
+        values = zip(
+            seeds.tolist(), *(part.tolist() for part in (
+                tau, risk, ln_norm, cos, tangential / radial, least, effective, step, error, resolution, lands,
+            )), strict=True,
+        )  # fmt: skip
+        for seed, t, ln_l, ln_w, c, tan, smallest, weight, size, local, blur, landed in values:
+            number = len(self.rows[seed])
+            inverse = self.loss.inverse(ln_l)
+            row = {
+                "step": number,
+                "tau": t,
+                "evaluations": int(self.evaluations[seed]),
+                "jacobians": number,
+                "zeta": float(self.zeta[seed]),
+                "tan": tan,
+                "smoothed_margin": inverse * math.exp(-self.maps.degree * ln_w),
+                "below": ln_l < self.loss.ln_at_zero,
+                "ln_risk": ln_l,
+                "norm": math.exp(ln_w),
+                "cos": c,
+                "cos_point": c,
+                "unnormalised_margin": inverse,
+                "smallest_margin": smallest,
+                "effective_examples": weight,
+                "step_size": size,
+                "error": local,
+                "rejected": int(self.rejected[seed]),
+                "resolution": blur,
+                "landed": bool(landed),
+            }
+            self.rows[seed].append(row)
+            self.reason[seed] = self._goal(row)
+            if number == 0 or landed or self.reason[seed] is not None:
+                self.kept[seed].append((number, self.points[seed, -1].clone()))
+            self.rejected[seed] = 0
+        return tangential / radial
+
+    def _goal(self, row: dict[str, float]) -> StopReason | None:
+        if not all(math.isfinite(row[name]) for name in ("ln_risk", "norm", "cos")):
+            return StopReason.NOT_FINITE
+        if row["resolution"] > 1:
+            return StopReason.PRECISION
+        if not row["below"]:  # `descend` gave up: the theorems say nothing of this seed
+            return StopReason.STEPS
+        stop = self.stop
+        shares = {
+            StopReason.TAU: row["tau"] / stop.tau,
+            StopReason.RISK: -row["ln_risk"] / stop.log_inverse_risk,
+            StopReason.STEPS: row["step"] / stop.steps,
+            StopReason.ALIGNMENT: row["cos"] / stop.cos,
+        }
+        nearest = max(shares, key=lambda reason: shares[reason])
+        return nearest if shares[nearest] >= 1 - 1e-12 else None
+
+    def _explicit(self, seeds: Tensor, h: Tensor):
+        """One step of the classical method; its error is taken from the distance to the last points' parabola."""
+        maps, start = self.maps.of(seeds), self.points[seeds, -1]
+        tau = self.clocks[seeds, -1]
+
+        def velocity(theta: Tensor) -> Tensor:
+            unit = theta / theta.norm(dim=1, keepdim=True)
+            margins = maps.values(unit)
+            v = maps.pullback(unit, softmin(self.loss, margins * self._scale(tau, seeds)[:, None]))
+            radial = (unit * v).sum(1, keepdim=True)
+            return v / radial - unit
+
+        theta = start + _rk4(velocity, start, h[:, None])
+        theta = theta / theta.norm(dim=1, keepdim=True)
+        self.evaluations[seeds] += 4
+        margins = self._margins(theta, tau + h, seeds)
+        error = self._error(seeds, theta, h)
+        solved = torch.isfinite(margins).all(1) & torch.isfinite(error)
+        return theta, margins, self.ln_q[seeds], error, solved
+
+    def _proximal(self, seeds: Tensor, h: Tensor):
+        """One step of the two-step backward formula: directions, margins, ln q, error, and whether it was solved."""
+        maps, degree = self.maps.of(seeds), self.maps.degree
+        newest, before = self.points[seeds, -1], self.points[seeds, -2]
+        past = self.clocks[seeds, -1] - self.clocks[seeds, -2]
+        ratio = torch.where(self.count[seeds] > 1, h / past.clamp(min=1e-300), 0.0)[:, None]
+        base = ((1 + ratio) ** 2 * newest - ratio**2 * before) / (1 + 2 * ratio)
+        share = h * ((1 + ratio) / (1 + 2 * ratio))[:, 0]
+        predicted = newest + ratio * (newest - before)
+        predicted = predicted / predicted.norm(dim=1, keepdim=True)
+        p, jacobian = maps.jacobian(predicted)
+        # on the sphere: without the radial part, which is L p by Euler's identity
+        jacobian = jacobian - degree * p[:, :, None] * predicted[:, None]
+        gram = jacobian @ jacobian.transpose(1, 2)
+        scale = self._scale(self.clocks[seeds, -1] + h, seeds)
+        ln_q = self.ln_q[seeds]
+        settled = torch.zeros(len(seeds), dtype=torch.bool)
+        failed = torch.zeros(len(seeds), dtype=torch.bool)
+        least = torch.full((len(seeds),), math.inf, dtype=torch.float64)
+        theta, margins, best = newest.clone(), self.margins[seeds].clone(), ln_q.clone()
+        working = torch.arange(len(seeds))
+        for _ in range(CORRECTIONS):
+            u = ln_q[working]
+            q = u.exp()
+            pull = degree * (q * p[working]).sum(1)
+            failed[working] |= ~(pull > 0)
+            v = (q[:, None] @ jacobian[working])[:, 0]
+            x = base[working] + (share[working] / pull)[:, None] * v
+            x = x / x.norm(dim=1, keepdim=True)
+            found = maps.of(working).values(x) * scale[working][:, None]
+            self.evaluations[seeds[working]] += 1
+            a = slopes(self.loss, found)
+            failed[working] |= ~torch.isfinite(a).all(1)
+            stiff = (share * scale)[working] / pull
+            matrix = stiff[:, None, None] * gram[working]
+            ok = ~failed[working]
+            if not bool(ok.any()):
+                break
+            working, u, q, x, found, a, matrix, pull = (z[ok] for z in (working, u, q, x, found, a, matrix, pull))
+            new = solve_duals(matrix, -(a + (matrix @ q[:, :, None])[:, :, 0]), u)
+            change = new.exp() - q
+            shift = (matrix @ change[:, :, None])[:, :, 0]
+            move = share[working] / pull * (change * (gram[working] @ change[:, :, None])[:, :, 0]).sum(1).clamp(min=0).sqrt()
+            counts = (q > 1e-6) | (new > -13.8)
+            spread = torch.where(counts, shift, -torch.inf).amax(1) - torch.where(counts, shift, torch.inf).amin(1)
+            better = spread < least[working]
+            chosen = working[better]
+            theta[chosen], margins[chosen], best[chosen] = x[better], found[better], u[better]
+            least[working] = torch.minimum(least[working], spread)
+            settled[working] |= (move <= SOLVED * self.local) & (spread < 0.5)
+            blur = 4 * ROUNDING * found.amin(1).abs()
+            done = settled[working] & ((spread < torch.maximum(blur, torch.tensor(AGREE))) | ~better & (spread < 0.1))
+            ln_q[working] = new
+            working = working[~done]
+            if len(working) == 0:
+                break
+        error = self._error(seeds, theta, h)
+        return theta, margins, best, error, settled & ~failed & torch.isfinite(error)
+
+    def _error(self, seeds: Tensor, theta: Tensor, h: Tensor) -> Tensor:
+        """Local error, from the distance to the polynomial through the last points: see `dirconv.flow.proximal`."""
+        clocks, points, count = self.clocks[seeds], self.points[seeds], self.count[seeds]
+        now = clocks[:, -1] + h
+        newest, before, oldest = points[:, 2], points[:, 1], points[:, 0]
+        one = 0.5 * (theta - newest).norm(dim=1)
+        first = (clocks[:, 2] - clocks[:, 1]).clamp(min=1e-300)
+        ratio = h / first
+        line = newest + ratio[:, None] * (newest - before)
+        two = 0.5 * (theta - line / line.norm(dim=1, keepdim=True)).norm(dim=1)
+        times = [clocks[:, i] for i in range(3)]
+        three = torch.zeros_like(one)
+        whole = count == 3
+        if bool(whole.any()):
+            parabola = torch.zeros_like(theta[whole])
+            for i, point in enumerate((oldest, before, newest)):
+                others = [times[j][whole] for j in range(3) if j != i]
+                weight = torch.ones_like(h[whole])
+                for other in others:
+                    weight = weight * (now[whole] - other) / (times[i][whole] - other)
+                parabola += weight[:, None] * point[whole]
+            distance = (theta[whole] - parabola / parabola.norm(dim=1, keepdim=True)).norm(dim=1)
+            r = ratio[whole]
+            own = (1 + r) ** 2 * h[whole] ** 3 / (6 * r * (1 + 2 * r))  # times θ‴: the formula's local error
+            rest = (now - times[0])[whole] * (now - times[1])[whole] * (now - times[2])[whole] / 6
+            three[whole] = distance * own / (own + rest)
+        return torch.where(count == 1, one, torch.where(count == 2, two, three))
+
+
+def solve_duals(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
+    """ln q with q = softmax(−(b + A q)) for each of S problems: a (S, n, n), b and the start u (S, n).
+
+    Newton's method of `dirconv.flow._dual` in a batch; what it does not solve from its start goes there one by one.
+    """
+    u = torch.log_softmax(u.clamp(min=-700.0), 1)
+    diagonal = a.diagonal(dim1=1, dim2=2)
+    identity = torch.eye(a.shape[1], dtype=a.dtype)
+    waiting = torch.arange(len(u))
+    result = u.clone()
+    for _ in range(NEWTON_STEPS):
+        part, base, x, d = a[waiting], b[waiting], u[waiting], diagonal[waiting]
+        q, gradient, entropy = _at(part, base, x)
+        residual = gradient + x - entropy[:, None]
+        gone = (q < 1e-6) & (q * d < 0.5 * residual)
+        x = torch.log_softmax(torch.where(gone, x - residual, x), 1)
+        q, gradient, entropy = _at(part, base, x)
+        residual = gradient + x - entropy[:, None]
+        root = q.sqrt()
+        factor, info = torch.linalg.cholesky_ex(identity + root[:, :, None] * part * root[:, None])
+        right = torch.stack([-root * residual, root], 2)
+        solution = root[:, :, None] * torch.cholesky_solve(right, factor)
+        nu = -solution[:, :, 0].sum(1) / solution[:, :, 1].sum(1)
+        dq = solution[:, :, 0] + nu[:, None] * solution[:, :, 1]
+        du = nu[:, None] - residual - (part @ dq[:, :, None])[:, :, 0]
+        du = torch.where(q * d > 1.0, dq / q.clamp(min=1e-300), du)
+        du = du - (q * du).sum(1, keepdim=True)
+        decrement = -(dq * residual).sum(1)
+        grows = ((du > 1) & (x + du > _dual.HALF_NEGLIGIBLE)).any(1)
+        done = (decrement <= _dual.DECREMENT) & ~grows & (info == 0)
+        result[waiting[done]] = torch.log_softmax((x + du)[done], 1)
+        step = torch.ones_like(decrement)
+        open_ = ~done
+        for _ in range(HALVINGS):
+            trial = torch.log_softmax(x + step[:, None] * du, 1)
+            move = trial.exp() - q
+            change = (move * (gradient + 0.5 * (part @ move[:, :, None])[:, :, 0])).sum(1) + _entropy(trial) - entropy
+            short = open_ & ~(change <= -1e-4 * step * decrement)
+            if not bool(short.any()):
+                break
+            step = torch.where(short, 0.5 * step, step)
+        u[waiting] = torch.log_softmax(x + step[:, None] * du, 1)
+        waiting = waiting[open_ & (info == 0) & torch.isfinite(decrement)]
+        if len(waiting) == 0:
+            break
+    unsolved = torch.ones(len(u), dtype=torch.bool)
+    unsolved &= ~torch.isfinite(result).all(1)
+    for i in set(waiting.tolist()) | set(unsolved.nonzero().flatten().tolist()):
+        result[i] = _dual.solve(a[i], b[i]).ln_q
+    return result
+
+
+def _at(a: Tensor, b: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    q = u.exp()
+    gradient = b + (a @ q[:, :, None])[:, :, 0]
+    return q, gradient - (q * gradient).sum(1, keepdim=True), _entropy(u)
+
+
+def _entropy(u: Tensor) -> Tensor:
+    q = u.exp()
+    return torch.where(q > 0, q * u, 0.0).sum(1)

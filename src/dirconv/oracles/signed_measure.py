@@ -1,0 +1,141 @@
+r"""The global maximum margin of infinitely wide squared-ReLU networks with fixed output signs.
+
+With f(x) = Σ_j s_j max(0, ⟨w_j, x⟩)² and mass m_j = ‖w_j‖²/‖W‖² at ŵ_j, the normalized margin p_i/‖W‖² is that of a
+signed measure of total variation one on the sphere. The best one solves a linear program over measures and its dual,
+
+    γ* = max_{‖μ‖ ≤ 1} min_i y_i ∫ max(0, ⟨w, x_i⟩)² dμ(w) = min_{q ∈ simplex} max_w |g_q(w)|,
+    g_q(w) = Σ q_i y_i max(0, ⟨w, x_i⟩)²,   ‖w‖ = 1.
+
+Solved by column generation: a linear program over finitely many w, and every w at which |g_q| exceeds its value joins.
+The maximum of |g_q| is found exactly, for inputs in two and three dimensions. g_q is once continuously differentiable
+and on each region of the arrangement {⟨w, x_i⟩ = 0} a quadratic form, wᵀA_σ w with A_σ = Σ_{i: ⟨w, x_i⟩ > 0} q_i y_i
+x_i x_iᵀ. So at every critical point, on a boundary too, w is an eigenvector of A_σ of a region whose closure holds it:
+enumerating the regions and keeping the eigenvectors that lie in theirs finds them all, and |g_q| at the best of them
+bounds γ* from above whatever q is. Where an eigenvalue is repeated and its space is not seen by eigenvectors alone,
+the eigenvalue itself is taken, which can only raise the bound.
+
+Source: Chizat & Bach (2020) for the limit; Fenchel duality of the program over measures: Rosset et al. (2007).
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from dirconv.oracles import Margin
+
+ROUNDS = 200
+INSIDE = 1e-9  # ⟨w, x_i⟩ relative to ‖x_i‖ up to which w counts as being on a boundary
+TINY = 1e-12  # margin, relative to the largest ‖x_i‖², that counts as none
+EQUAL = 1e-10  # of eigenvalues, relative to the largest
+
+
+def regions(x: np.ndarray) -> np.ndarray:
+    """Which examples are active, ⟨w, x_i⟩ > 0, on each region of the sphere that x (n, d), d = 2 or 3, divides it into:
+    (regions, n), of bool."""
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    if x.shape[1] == 2:
+        angles = np.sort(np.mod(np.arctan2(unit[:, 1], unit[:, 0])[:, None] + [[np.pi / 2, -np.pi / 2]], 2 * np.pi).ravel())
+        middle = (angles + np.diff(np.r_[angles, angles[0] + 2 * np.pi]) / 2)[:, None]
+        return np.unique(np.hstack([np.cos(middle), np.sin(middle)]) @ unit.T > 0, axis=0)
+    if x.shape[1] != 3:
+        raise ValueError(f"inputs of two or three dimensions, got {x.shape[1]}")
+    found = []
+    for i, j in itertools.combinations(range(len(x)), 2):  # every region has a vertex, where two great circles meet
+        vertex = np.cross(unit[i], unit[j])
+        size = np.linalg.norm(vertex)
+        if size < INSIDE:
+            continue
+        for sign in (1.0, -1.0):
+            inner = unit @ (sign * vertex / size)
+            touching = np.flatnonzero(np.abs(inner) < INSIDE)  # i, j, and others where more than two meet
+            rays = np.concatenate([sides for sides in _around(unit[touching], sign * vertex / size)])
+            active = np.repeat((inner > 0)[None], len(rays), axis=0)
+            active[:, touching] = rays @ unit[touching].T > 0
+            found.append(active)
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _around(lines: np.ndarray, vertex: np.ndarray) -> list[np.ndarray]:
+    """A tangent vector in each of the sectors in which great circles with these normals divide a vertex's surroundings."""
+    first = lines[0] - vertex * (lines[0] @ vertex)
+    first /= np.linalg.norm(first)
+    plane = np.stack([first, np.cross(vertex, first)])
+    flat = lines @ plane.T
+    angles = np.sort(np.mod(np.arctan2(flat[:, 1], flat[:, 0])[:, None] + [[np.pi / 2, -np.pi / 2]], 2 * np.pi).ravel())
+    middle = angles + np.diff(np.r_[angles, angles[0] + 2 * np.pi]) / 2
+    return [np.stack([np.cos(middle), np.sin(middle)], 1) @ plane]
+
+
+def critical(x: np.ndarray, y: np.ndarray, q: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Critical points w (k, d) of g_q on the sphere and a bound of |g_q| at each (k,); the largest bounds |g_q|."""
+    outer = np.einsum("i,ia,ib->iab", q * y, x, x).reshape(len(x), -1)
+    forms = (active @ outer).reshape(-1, x.shape[1], x.shape[1])
+    values, vectors = np.linalg.eigh(forms)
+    candidates = np.concatenate([vectors, -vectors], axis=2).transpose(0, 2, 1)  # (regions, 2d, d)
+    bounds = np.abs(np.concatenate([values, values], axis=1))
+    inner = candidates @ (x / np.linalg.norm(x, axis=1, keepdims=True)).T
+    inside = ((inner > -INSIDE) | ~active[:, None]).all(2) & ((inner < INSIDE) | active[:, None]).all(2)
+    repeated = np.abs(np.diff(values, axis=1)) <= EQUAL * np.abs(values).max()
+    pair = np.zeros(values.shape, dtype=bool)
+    pair[:, 1:] |= repeated
+    pair[:, :-1] |= repeated
+    inside |= np.concatenate([pair, pair], axis=1) & (bounds > EQUAL)
+    return candidates[inside], bounds[inside]
+
+
+def features(w: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """max(0, ⟨w_k, x_i⟩)² for w (k, d) and x (n, d): (k, n)."""
+    return np.maximum(w @ x.T, 0.0) ** 2
+
+
+def solve(x: np.ndarray, y: np.ndarray, gap: float = 1e-9) -> Margin:
+    """The maximum margin of data x (n, d), d = 2 or 3, y (n,) ±1, to a relative duality `gap`.
+
+    `predictor` is (k, d + 1): the measure's atoms, their signed masses in the last column. ArithmeticError if the gap
+    cannot be reached.
+    """
+    from scipy.optimize import linprog
+
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    active = regions(x)
+    atoms = np.concatenate([np.eye(x.shape[1]), -np.eye(x.shape[1]), x / np.linalg.norm(x, axis=1, keepdims=True)])
+    best = None
+    q = np.full(len(x), 1 / len(x))
+    for _ in range(ROUNDS):
+        points, bounds = critical(x, y, q, active)
+        if best is not None and bounds.max() < best.upper:
+            best = Margin(best.lower, float(bounds.max()), best.predictor, q)
+        if bounds.max() < TINY * (x**2).sum(1).max():
+            raise ValueError("the data cannot be separated by squared-ReLU neurons")
+        if best is not None and best.gap <= gap:
+            return best
+        atoms = np.concatenate([atoms, points[bounds > (0.0 if best is None else best.lower * (1 - 1e-12))]])
+        columns = (features(atoms, x) * y).T  # (n, k), for both signs
+        unit = 1.0 if best is None or best.lower <= 0 else best.lower  # γ ≈ 1: the solver's tolerances are absolute
+        # minimize −γ over μ⁺, μ⁻ ≥ 0 and γ: γ − columns (μ⁺ − μ⁻) ≤ 0, total mass one
+        count = len(atoms)
+        found = linprog(
+            np.r_[np.zeros(2 * count), -1.0],
+            A_ub=np.hstack([-columns / unit, columns / unit, np.ones((len(x), 1))]),
+            b_ub=np.zeros(len(x)),
+            A_eq=np.r_[np.ones(2 * count), 0.0][None],
+            b_eq=[1.0],
+            bounds=[(0, None)] * (2 * count) + [(None, None)],
+            method="highs",
+            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+        )
+        mass = np.maximum(found.x[:count], 0) - np.maximum(found.x[count : 2 * count], 0)
+        mass /= max(np.abs(mass).sum(), 1e-300)  # both signs cancel as long as these atoms cannot separate the data
+        lower = float((columns @ mass).min())
+        q = np.maximum(-found.ineqlin.marginals, 0)
+        q /= q.sum()
+        if best is None or lower > best.lower:
+            kept = mass != 0
+            upper = np.inf if best is None else best.upper
+            best = Margin(lower, upper, np.c_[atoms[kept], mass[kept]], q if best is None else best.dual)
+        used = np.abs(mass) > 0
+        slack = np.abs(columns.T @ q) > lower * (1 - 1e-3)  # columns that may come back
+        atoms = atoms[used | slack]
+    raise ArithmeticError(f"the duality gap stands at {best.gap:.2g}, {gap:.2g} was asked for")
