@@ -41,12 +41,15 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     resolve = stage("resolve", "print a job's specification as JSON", "study")
-    resolve.add_argument("--job", required=True, choices=("data", "homogeneity", "train", "flow"))
-    resolve.add_argument("--name", required=True, help="of the run (of the data set for --job data)")
+    resolve.add_argument("--job", required=True, choices=("data", "problem", "homogeneity", "train", "flow"))
+    resolve.add_argument(
+        "--name", required=True, help="of the run (of the data set for --job data, of the problem for --job problem)"
+    )
     resolve.add_argument("--seed", type=int, default=None)
 
     data = job("data", "write a study's split of a source of images", "out")
     data.add_argument("--name", required=True, help="of the data set in its study file")
+    job("problem", "follow a small problem whose answer is known from all its seeds", "out")
     job("homogeneity", "check a network's declared degree", "out")
     job("train", "SGD until the risk is below ℓ(0)", "split", "check", "out", "checkpoints", "log")
     job("flow", "follow the flow from there", "split", "start", "out", "checkpoints", "log")
@@ -90,6 +93,10 @@ def _run(options: argparse.Namespace) -> int:
         from dirconv.stages import _specification, data
 
         data.run(_specification.read(options.spec), options.name, options.out)
+    elif command == "problem":
+        from dirconv.stages import _specification, problem
+
+        problem.run(_specification.read(options.spec), options.out)
     elif command == "homogeneity":
         from dirconv.stages import _specification, homogeneity
 

@@ -8,6 +8,11 @@ from typing import Any, Literal
 from dirconv.options import Stop, Train, require_positive
 
 
+def _require_seeds(seeds: list[int]) -> None:
+    if not seeds or len(set(seeds)) < len(seeds) or not 0 <= min(seeds) <= max(seeds) < 2**63:
+        raise ValueError(f"seeds: must be distinct integers from 0 to 2⁶³ − 1, at least one, got {seeds}")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
     """One network on one data set, followed from several seeds.
@@ -36,12 +41,20 @@ class Run:
         require_positive(self, "snapshots_per_decade", "chunk", "memory")
         if self.keep < 0:
             raise ValueError(f"keep: must not be negative, got {self.keep}")
-        if (
-            not self.seeds
-            or len(set(self.seeds)) < len(self.seeds)
-            or not 0 <= min(self.seeds) <= max(self.seeds) < 2**63
-        ):
-            raise ValueError(f"seeds: must be distinct integers from 0 to 2⁶³ − 1, at least one, got {self.seeds}")
+        _require_seeds(self.seeds)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A small problem whose answer is known, followed from several seeds in one process."""
+
+    problem: dict[str, Any]  # its name and its options
+    seeds: list[int] = dataclasses.field(default_factory=lambda: list(range(10)))
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        _require_seeds(self.seeds)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,8 +62,9 @@ class Study:
     """A study file. It stands alone: nothing is merged into it."""
 
     study: str
-    data: dict[str, dict[str, Any]]
-    runs: dict[str, Run]
+    data: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    runs: dict[str, Run] = dataclasses.field(default_factory=dict)
+    problems: dict[str, Problem] = dataclasses.field(default_factory=dict)
     title: str = ""
     registry: str = "config/claims.yaml"  # the claims, with the thresholds fixed before the runs
     results: str = "results"

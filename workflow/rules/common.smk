@@ -7,7 +7,7 @@ from pathlib import Path
 from dirconv.claims import calibration, registry
 from dirconv.errors import UserError
 from dirconv.options import did_you_mean, modules
-from dirconv.stages import _specification, resolve
+from dirconv.stages import _specification, problem, resolve
 
 DEFAULT_STUDY = "config/digits.yaml"
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,8 +57,9 @@ def descend(maps: EnsembleMap, loss: Loss, weights: Tensor, step: float, most: i
     come below ℓ(0) ends where they end.
     """
     weights, taken = weights.clone(), torch.zeros(len(weights), dtype=torch.int64)
+    stuck = torch.zeros(len(weights), dtype=torch.bool)  # no gradient is left, as where every neuron is dead
     for _ in range(most):
-        waiting = (ln_risk(loss, maps.values(weights)) >= loss.ln_at_zero).nonzero().flatten()
+        waiting = ((ln_risk(loss, maps.values(weights)) >= loss.ln_at_zero) & ~stuck).nonzero().flatten()
         if len(waiting) == 0:
             break
         part, start = maps.of(waiting), weights[waiting]
@@ -66,17 +68,22 @@ def descend(maps: EnsembleMap, loss: Loss, weights: Tensor, step: float, most: i
             v = part.pullback(at, softmin(loss, part.values(at)))
             return v * (at.norm(dim=1) / v.norm(dim=1))[:, None]
 
-        weights[waiting] = start + _rk4(velocity, start, torch.full((len(start), 1), step, dtype=start.dtype))
-        taken[waiting] += 1
+        change = _rk4(velocity, start, torch.full((len(start), 1), step, dtype=start.dtype))[0]
+        moves = torch.isfinite(change).all(1)
+        stuck[waiting] = ~moves
+        weights[waiting[moves]] += change[moves]
+        taken[waiting[moves]] += 1
     return weights, taken
 
 
-def _rk4(velocity, start: Tensor, h: Tensor) -> Tensor:
+def _rk4(velocity: Callable[[Tensor], Tensor], start: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """The change over a step, and its distance to that of the midpoint rule."""
     first = velocity(start)
     second = velocity(start + h / 2 * first)
     third = velocity(start + h / 2 * second)
     fourth = velocity(start + h * third)
-    return h * (first + 2 * second + 2 * third + fourth) / 6
+    change = h * (first + 2 * second + 2 * third + fourth) / 6
+    return change, (change - h * second).norm(dim=1)
 
 
 def ln_risk(loss: Loss, margins: Tensor) -> Tensor:
@@ -117,7 +124,6 @@ class _Ensemble:
     def __init__(self, maps, loss, weights, stop, method, tolerance, largest_step, land) -> None:
         self.maps, self.loss, self.stop = maps, loss, stop
         self.attempt = {"proximal": self._proximal, "rk4": self._explicit}[method]
-        self.order = {"proximal": 3, "rk4": 5}[method]
         self.local, self.largest, self.land = tolerance**1.5, largest_step, land
         seeds = len(weights)
         self.ln_norm = weights.norm(dim=1).log()  # where τ = 0
@@ -168,7 +174,7 @@ class _Ensemble:
         h, lands = self._sizes(seeds)
         theta, margins, ln_q, error, solved = self.attempt(seeds, h)
         good = solved & (error <= self.local)
-        factor = 0.9 * (self.local / error.clamp(min=1e-300)) ** (1 / self.count[seeds].clamp(max=self.order))
+        factor = 0.9 * (self.local / error.clamp(min=1e-300)) ** (1 / self.count[seeds])
         factor = torch.where(solved, factor.clamp(0.2, GROWTH), 0.25)
         # a step cut short to land says little of the next one: the planned size stands unless the error forbids it
         planned = torch.minimum(self.h[seeds], GROWTH * h)
@@ -250,12 +256,12 @@ class _Ensemble:
         return tangential / radial
 
     def _goal(self, row: dict[str, float]) -> StopReason | None:
+        if not row["below"]:  # `descend` gave up: the theorems say nothing of this seed
+            return StopReason.STEPS
         if not all(math.isfinite(row[name]) for name in ("ln_risk", "norm", "cos")):
             return StopReason.NOT_FINITE
         if row["resolution"] > 1:
             return StopReason.PRECISION
-        if not row["below"]:  # `descend` gave up: the theorems say nothing of this seed
-            return StopReason.STEPS
         stop = self.stop
         shares = {
             StopReason.TAU: row["tau"] / stop.tau,
@@ -267,7 +273,7 @@ class _Ensemble:
         return nearest if shares[nearest] >= 1 - 1e-12 else None
 
     def _explicit(self, seeds: Tensor, h: Tensor):
-        """One step of the classical method; its error is taken from the distance to the last points' parabola."""
+        """One step of the classical method; its error is the distance to the midpoint rule."""
         maps, start = self.maps.of(seeds), self.points[seeds, -1]
         tau = self.clocks[seeds, -1]
 
@@ -278,11 +284,11 @@ class _Ensemble:
             radial = (unit * v).sum(1, keepdim=True)
             return v / radial - unit
 
-        theta = start + _rk4(velocity, start, h[:, None])
+        change, error = _rk4(velocity, start, h[:, None])
+        theta = start + change
         theta = theta / theta.norm(dim=1, keepdim=True)
         self.evaluations[seeds] += 4
         margins = self._margins(theta, tau + h, seeds)
-        error = self._error(seeds, theta, h)
         solved = torch.isfinite(margins).all(1) & torch.isfinite(error)
         return theta, margins, self.ln_q[seeds], error, solved
 
@@ -328,7 +334,11 @@ class _Ensemble:
             new = solve_duals(matrix, -(a + (matrix @ q[:, :, None])[:, :, 0]), u)
             change = new.exp() - q
             shift = (matrix @ change[:, :, None])[:, :, 0]
-            move = share[working] / pull * (change * (gram[working] @ change[:, :, None])[:, :, 0]).sum(1).clamp(min=0).sqrt()
+            move = (
+                share[working]
+                / pull
+                * (change * (gram[working] @ change[:, :, None])[:, :, 0]).sum(1).clamp(min=0).sqrt()
+            )
             counts = (q > 1e-6) | (new > -13.8)
             spread = torch.where(counts, shift, -torch.inf).amax(1) - torch.where(counts, shift, torch.inf).amin(1)
             better = spread < least[working]

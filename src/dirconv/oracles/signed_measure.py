@@ -36,7 +36,9 @@ def regions(x: np.ndarray) -> np.ndarray:
     (regions, n), of bool."""
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     if x.shape[1] == 2:
-        angles = np.sort(np.mod(np.arctan2(unit[:, 1], unit[:, 0])[:, None] + [[np.pi / 2, -np.pi / 2]], 2 * np.pi).ravel())
+        angles = np.sort(
+            np.mod(np.arctan2(unit[:, 1], unit[:, 0])[:, None] + [[np.pi / 2, -np.pi / 2]], 2 * np.pi).ravel()
+        )
         middle = (angles + np.diff(np.r_[angles, angles[0] + 2 * np.pi]) / 2)[:, None]
         return np.unique(np.hstack([np.cos(middle), np.sin(middle)]) @ unit.T > 0, axis=0)
     if x.shape[1] != 3:

@@ -13,12 +13,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from dirconv import data, flow, models
+from dirconv import data, flow, models, problems
 from dirconv.artifacts import MANIFEST, finite, read_manifest
 from dirconv.claims import registry
-from dirconv.config import Run, Study
+from dirconv.config import Problem, Run, Study
 from dirconv.errors import UserError
 from dirconv.options import Train, did_you_mean, load_yaml, member, modules, parse
+from dirconv.stages import problem as problem_stage
 from dirconv.stages._specification import code, what
 
 NAME = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
@@ -51,12 +52,22 @@ class Resolved:
             for seed in run.seeds
         }
 
+    @property
+    def solved(self) -> dict[str, tuple[str, int]]:
+        """Likewise, every problem and seed."""
+        return {
+            f"{name}/seed{seed}": (name, seed)
+            for name, problem in self.study.problems.items()
+            for seed in problem.seeds
+        }
+
     def inputs(self, claim: str) -> list[str]:
         """The folders below measures/ that a claim reads."""
         chosen = self.claims[claim]
         if chosen.table == "homogeneity":
             return [f"{name}/homogeneity" for name in chosen.runs]
-        return [member for member, (name, _) in self.members.items() if name in (*chosen.runs, chosen.halved)]
+        everyone = {**self.members, **self.solved}
+        return [member for member, (name, _) in everyone.items() if name in (*chosen.runs, chosen.halved)]
 
     @property
     def judged(self) -> list[str]:
@@ -69,10 +80,17 @@ class Resolved:
         checked = [f"{name}/homogeneity" for name in self.study.runs]
         found = {}
         for name in modules("figures"):
-            members = checked if self.figure_tables(name) == ("homogeneity",) else list(self.members)
+            kinds = getattr(member("figures", name, "figure"), "PROBLEMS", None)
+            if kinds is not None:
+                members = [one for one, (run, _) in self.solved.items() if self._kind(run) in kinds]
+            else:
+                members = checked if self.figure_tables(name) == ("homogeneity",) else list(self.members)
             if members:
                 found[name] = members
         return found
+
+    def _kind(self, problem: str) -> str:
+        return self.study.problems[problem].problem["name"]
 
     def figure_tables(self, figure: str) -> tuple[str, ...]:
         """The tables of measures that a figure reads."""
@@ -98,7 +116,20 @@ class Resolved:
             found = {stage: code(stage, specification) for stage in ("train", "flow", "measure")}
             return {"data": code("data", specification["data"]), **found}
         run = name.split("/")[0]
+        if name in self.solved:
+            return {"problem": problem_stage.code(self.problem_specification(run))}
         return {"homogeneity": code("homogeneity", self.network_specification(run, self.study.runs[run].seeds[0]))}
+
+    def problem_specification(self, name: str) -> dict[str, Any]:
+        """What a problem's tables depend on."""
+        problem = self.study.problems[name]
+        spec = problems.specification(problem.problem, f"{self.where}: problems.{name}.problem")
+        return {"run": name, "problem": dataclasses.asdict(spec), "seeds": problem.seeds}
+
+    def problem_files(self, name: str) -> list[str]:
+        """The files that its stage writes, below measures/."""
+        files = [*(f"{table}.parquet" for table in problem_stage.tables(self._kind(name))), MANIFEST]
+        return [f"{name}/seed{seed}/{file}" for seed in self.study.problems[name].seeds for file in files]
 
     def data_options(self, name: str) -> dict[str, Any]:
         """What the data stage gets: what is prepared, and where it lies."""
@@ -159,23 +190,26 @@ def study(values: dict[str, Any], where: str) -> Resolved:
     """Validate a study file's content in full: every key, name and reference. UserError in one line otherwise."""
     parsed = parse(Study, values, where)
     _check_names(parsed, where)
+    for name, problem in parsed.problems.items():
+        if name in parsed.runs:
+            raise UserError(f"{where}: problems.{name}: a run has that name already; choose another")
+        problems.specification(problem.problem, f"{where}: problems.{name}.problem")
     entries = registry.load(Path(parsed.registry))
+    known = {**parsed.runs, **parsed.problems}
     wanted = list(entries) if parsed.claims is None else parsed.claims
     for name in wanted:
         if name not in entries:
             raise UserError(f"{where}: claims: unknown claim {name!r}{did_you_mean(name, list(entries))}")
-        missing = [run for run in _needed(entries[name]) if run not in parsed.runs]
+        missing = [run for run in _needed(entries[name]) if run not in known]
         if missing and parsed.claims is not None:
             raise UserError(f"{where}: claims: {name} reads the run {missing[0]!r}, which the study lacks; add it")
-        unfollowed = [
-            r for r in _needed(entries[name]) if r in parsed.runs and not _serves(parsed.runs[r], entries[name])
-        ]
+        unfollowed = [r for r in _needed(entries[name]) if r in known and not _serves(known[r], entries[name])]
         if unfollowed and parsed.claims is not None:
             raise UserError(f"{where}: claims: {name} reads the run {unfollowed[0]!r}; give it `train` and `flow`")
     claims = {
         name: entries[name]
         for name in wanted
-        if all(run in parsed.runs and _serves(parsed.runs[run], entries[name]) for run in _needed(entries[name]))
+        if all(run in known and _serves(known[run], entries[name]) for run in _needed(entries[name]))
     }
     if not claims:
         raise UserError(f"{where}: runs: no claim of {parsed.registry} can be judged on these runs; add one it names")
@@ -205,14 +239,17 @@ def _needed(claim: registry.Claim) -> list[str]:
     return [*claim.runs, claim.halved] if paired else claim.runs
 
 
-def _serves(run: Run, claim: registry.Claim) -> bool:
+def _serves(run: Run | Problem, claim: registry.Claim) -> bool:
     """Whether a run has what the claim reads."""
+    if isinstance(run, Problem):
+        return set(claim.tables) <= set(problem_stage.tables(run.problem["name"]))
     return run.flow is not None or claim.table == "homogeneity"
 
 
 def _check_names(parsed: Study, where: str) -> None:
     """Names become folders and words of commands."""
-    for key, names in (("study", [parsed.study]), ("runs", parsed.runs), ("data", parsed.data)):
+    named = (("study", [parsed.study]), ("runs", parsed.runs), ("problems", parsed.problems), ("data", parsed.data))
+    for key, names in named:
         for name in names:
             if not re.fullmatch(NAME, name):
                 raise UserError(f"{where}: {key}: {name!r} is no name; use letters, digits, -, _ and . (not first)")
@@ -224,17 +261,19 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Resolved:
         raise UserError(f"{path}: a folder; name a study file")
     values = load_yaml(path)
     if not isinstance(values, dict):
-        raise UserError(f"{path}: expected a mapping with the keys study, data, runs")
+        raise UserError(f"{path}: expected a mapping with the keys study, data, runs, problems")
     return study({**values, **(overrides or {})}, str(path))
 
 
 def job(resolved: Resolved, stage: str, name: str, seed: int | None) -> dict[str, Any]:
-    """The specification of one job: of `dirconv data`, `homogeneity`, `train` or `flow`."""
-    known = list(resolved.study.data if stage == "data" else resolved.study.runs)
+    """The specification of one job: of `dirconv data`, `problem`, `homogeneity`, `train` or `flow`."""
+    known = list({"data": resolved.study.data, "problem": resolved.study.problems}.get(stage, resolved.study.runs))
     if name not in known:
         raise UserError(f"--name: unknown {name!r}{did_you_mean(name, known)}")
     if stage == "data":
         return resolved.data_options(name)
+    if stage == "problem":
+        return resolved.problem_specification(name)
     if stage == "homogeneity":
         return resolved.network_specification(name, resolved.study.runs[name].seeds[0])
     followed = {member: key for member, key in resolved.members.items() if key[0] == name}

@@ -1,0 +1,48 @@
+"""Does a network reach the global maximum margin, known by a convex problem?"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims.rules import _common
+
+TABLES = ("path", "limit")
+STATISTIC = "normalized margin at the end over the certified bound of the best"
+THRESHOLD = "ratio"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """Supported: at the end at least `ratio`. Contradicted: below, and if it gained again `ahead` times what it gained
+    over the second half of ln‖W‖'s growth it would still be. The bound has to be certified to a relative duality gap
+    of at most `gap`.
+    """
+
+    ratio: float
+    ahead: float
+    gap: float
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+
+def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    """One run and seed."""
+    unmet = _common.assumption(evidence)
+    if unmet:
+        return inconclusive(unmet)
+    limit = evidence.tables["limit"]
+    tau, ratio = limit["tau"].to_numpy(), limit["ratio"].to_numpy()
+    gap = float(1 - limit["lower"].iloc[-1] / limit["upper"].iloc[-1])
+    end = float(ratio[-1])
+    if not gap <= thresholds.gap:
+        return inconclusive(f"the optimum is only known to a relative gap of {gap:.1g}", end)
+    gained = float(end - np.interp(0.5 * tau[-1], tau, ratio))
+    reason = f"gained {gained:.2g} over the second half of τ"
+    if end >= thresholds.ratio:
+        return Outcome(Verdict.SUPPORTED, end, reason=reason)
+    if end + thresholds.ahead * gained < thresholds.ratio:
+        return Outcome(Verdict.CONTRADICTED, end, reason=reason)
+    return inconclusive(reason, end)

@@ -1,0 +1,48 @@
+"""After every example is classified, does the prediction surface go on changing, and away from the kernel's?
+
+A surface is a function on a grid, compared by its direction: the angle between two such vectors, in radians.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims.rules import _common
+
+TABLES = ("path", "surfaces")
+STATISTIC = "angle between the surface at ℒ = ℓ(0) and at the end, rad"
+THRESHOLD = "turned"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """Supported: the surface has turned by at least `turned` since ℒ < ℓ(0) was reached, and at the end it is at least
+    `far` from the maximum-margin predictor of the neural tangent kernel. Contradicted: either is below `same`. Neither
+    before τ has grown by `tau`.
+    """
+
+    turned: float
+    far: float
+    same: float
+    tau: float
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+
+def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    """One run and seed."""
+    unmet = _common.assumption(evidence)
+    if unmet:
+        return inconclusive(unmet)
+    end = evidence.tables["surfaces"].iloc[-1]
+    turned, far = float(end["to_start"]), float(end["to_kernel"])
+    short = _common.too_short(float(end["tau"]), thresholds.tau)
+    if short:
+        return inconclusive(short, turned)
+    reason = f"{far:.2g} rad from the kernel's predictor at the end"
+    if turned >= thresholds.turned and far >= thresholds.far:
+        return Outcome(Verdict.SUPPORTED, turned, reason=reason)
+    if min(turned, far) < thresholds.same:
+        return Outcome(Verdict.CONTRADICTED, turned, reason=reason)
+    return inconclusive(reason, turned)

@@ -1,0 +1,69 @@
+"""Stage `problem`: a small problem whose answer is known, followed from all of its seeds in one process → tables.
+
+A seed's tables lie where those of a network's run lie, so that the same rules and figures read them.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dirconv import artifacts, problems
+from dirconv.options import member
+from dirconv.provenance import code_hash, machine, now, versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def code(spec: dict[str, Any]) -> str:
+    """What the artifacts' code is known by: as `_specification.code`, for a problem's specification."""
+    found = code_hash("dirconv.stages.problem", f"dirconv.problems.{spec['problem']['name']}")
+    return f"{found}-torch{versions().get('torch', '')}"
+
+
+def tables(name: str) -> tuple[str, ...]:
+    """The tables that the problem of that name answers with."""
+    return member("problems", name, "problem").TABLES
+
+
+def run(spec: dict[str, Any], out: Path) -> None:
+    """Write a Parquet table per name in the problem's TABLES, and manifest.json, to `out`/seed<seed> for every seed."""
+    warnings.filterwarnings("ignore", message=".*torch.jit.script.*")  # torch's own, on the way to forward mode
+    problem = problems.from_options(spec["problem"])
+    followed = member("problems", problem.name, "problem").follow(problem, spec["seeds"])
+    for seed, one in zip(spec["seeds"], followed, strict=True):
+        folder = out / f"seed{seed}"
+        for name, table in one.tables.items():
+            artifacts.write_table(folder / f"{name}.parquet", table)
+        record = {
+            "specification": {
+                "run": spec["run"],
+                "seed": seed,
+                "problem": spec["problem"],
+                "model": {"name": problem.name},
+                "degree": problem.degree,
+                "loss": problem.loss,
+            },
+            "code": code(spec),
+            "stop": one.stop,
+            "summary": _summary(one.tables["path"]),
+            "data": problem.data,
+            "machine": machine(),
+            "versions": versions(),
+            "created": now(),
+        }
+        artifacts.write_manifest(folder, [f"{name}.parquet" for name in one.tables], record)
+
+
+def _summary(path: pd.DataFrame) -> dict[str, float]:
+    """Where the seed came to."""
+    end = path.iloc[-1]
+    return {
+        "steps": int(end["step"]),
+        "evaluations": int(end["evaluations"]),
+        "log10_risk": float(end["ln_risk"]) / math.log(10),
+        **{name: float(end[name]) for name in ("tau", "zeta", "cos")},
+    }
