@@ -51,7 +51,9 @@ def exponent(tau: np.ndarray, zeta: np.ndarray, margin: np.ndarray, since: float
     tau, zeta, margin = tau[late], zeta[late], np.maximum.accumulate(margin[late])
     if len(tau) < FEWEST + 1:
         return None
-    at = np.unique(np.searchsorted(tau, np.geomspace(tau[0], tau[-1], SECANTS + 1) * (1 - 1e-12)).clip(max=len(tau) - 1))
+    at = np.unique(
+        np.searchsorted(tau, np.geomspace(tau[0], tau[-1], SECANTS + 1) * (1 - 1e-12)).clip(max=len(tau) - 1)
+    )
     kept = [at[0]]
     for i in at[1:]:  # a secant over which ã rises by less than it is known to is joined with the next
         if margin[i] - margin[kept[-1]] > SMALLEST * abs(margin[i]) and zeta[i] > zeta[kept[-1]]:

@@ -2,7 +2,8 @@
 
 A module states the tables of measures that it reads (`TABLES`) and has `draw(sources)`, which answers the figure and
 the very data that it shows, in long form; guides (reference slopes, thresholds) are not data. The plotting libraries
-are imported where they are used, so that naming the figures of a study costs nothing.
+are imported where they are used, so that naming the figures of a study costs nothing. A figure of small problems
+whose answer is known names their kinds (`PROBLEMS`); one without shows the study's networks.
 
 Curves of the flow begin where ℒ < ℓ(0) first holds, and τ and ζ count from there; a run that never gets there is
 left out, unless the figure says that it shows it.
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["Source", "first_seeds", "positive", "reached", "stack", "style", "thin"]
 
 POINTS = 400  # of a curve, at most
-NAMES = {"alexnet": "AlexNet", "densenet": "DenseNet", "resnet": "ResNet"}
+NAMES = {
+    "alexnet": "AlexNet",
+    "densenet": "DenseNet",
+    "resnet": "ResNet",
+    "squared_relu": "squared ReLU",
+    "planar": "shallow ReLU",
+    "mexican_hat": "Mexican hat",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +63,8 @@ class Source:
     @property
     def ln_at_zero(self) -> float:
         """ln ℓ(0)."""
-        return 0.0 if self.record["specification"]["loss"] == "exponential" else math.log(math.log(2.0))
+        exactly_one = self.record["specification"]["loss"] in ("exponential", "polynomial")
+        return 0.0 if exactly_one else math.log(math.log(2.0))
 
     @property
     def network(self) -> str:

@@ -147,7 +147,9 @@ def runs_legend(figure: Figure, sources: list[Any], palette: dict[str, Any], *mo
         handles.append(Line2D([], [], color=palette[run], linewidth=1.6, label=of_run[0].network + seeds))
     handles += more
     if handles:
-        figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4))
+        figure.legend(
+            handles=handles, loc="outside upper center", ncols=min(len(handles), 4 if len(handles) < 7 else 3)
+        )
 
 
 def guide(label: str, **options: Any) -> Any:

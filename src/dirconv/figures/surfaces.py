@@ -1,0 +1,89 @@
+r"""Prediction surfaces: the kernel's maximum-margin predictor, a wide shallow network early and late, and how far apart.
+
+Above: f/max|f| for the widest network's first seed, with the data; the kernel is the neural tangent kernel at infinite
+width, its predictor solved exactly; early is where ℒ < ℓ(0) was reached, late the end of the flow. The black line is
+the decision boundary. Below: angles between surfaces as vectors on the grid: to the network's own at the start, to the
+kernel's, and the latter at the end against width.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dirconv.figures import stack, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from dirconv.figures import Source
+
+TABLES = ("path", "surfaces", "grid", "points")
+PROBLEMS = ("planar",)
+COLUMNS = ["run", "network", "seed", "quantity", "tau", "x", "y", "value"]
+TITLES = {"kernel": "kernel, maximum margin", "start": "network, early", "end": "network, late"}
+LEVELS = np.linspace(-1, 1, 21)
+
+
+def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
+    """The figure, and its data: quantity `surface: …` on the grid (value f/max|f|), `label` of the points, angles."""
+    sources = sorted(sources, key=_width)
+    palette = style.colours(source.run for source in sources)
+    widest = next(source for source in sources if _width(source) == _width(sources[-1]))
+    parts = []
+    grid, points = widest.tables["grid"], widest.tables["points"]
+    parts.append(grid.assign(quantity="surface: " + grid["surface"], **widest.identity))
+    parts.append(points.assign(quantity="label", value=points["label"], **widest.identity))
+    for source in sources:
+        rows = source.tables["surfaces"]
+        for name in ("to_start", "to_kernel"):
+            parts.append(rows.assign(quantity=name, value=rows[name], **source.identity))
+    table = stack(parts, COLUMNS)
+
+    figure, axes = style.panels(2, 3, 4.7)
+    for one, (name, title) in zip(axes[0], TITLES.items(), strict=True):
+        image = _surface(one, grid[grid["surface"] == name], points)
+        one.set(title=title, xlabel="$x_1$", ylabel="$x_2$" if name == "kernel" else "")
+    figure.colorbar(image, ax=axes[0, 2], shrink=0.85, label="$f/\\max|f|$", ticks=[-1, 0, 1])
+    for one, name, title in zip(
+        axes[1], ("to_start", "to_kernel"), ("turned since ℒ = ℓ(0)", "from the kernel's predictor"), strict=False
+    ):
+        style.curves(one, table[table["quantity"] == name], "tau", "value", palette)
+        one.set(title=title, xlabel=style.TAU, ylabel="angle (rad)")
+        one.set_ylim(bottom=0)
+    last = axes[1, 2]
+    for name, marker, offset in (("to_start", "o", 0.96), ("to_kernel", "s", 1.04)):
+        for source in sources:
+            last.plot(_width(source) * offset, source.tables["surfaces"][name].iloc[-1], marker, color=palette[source.run], alpha=0.8, markersize=4,
+                      markerfacecolor="none" if name == "to_kernel" else None)  # fmt: skip
+    last.set_xscale("log")
+    widths = sorted({_width(source) for source in sources})
+    last.set_xticks(widths, [str(width) for width in widths])
+    last.minorticks_off()
+    last.set(title="at the end", xlabel="width", ylabel="angle (rad)")
+    last.set_ylim(bottom=0)
+    for name, face in (("turned", "0.4"), ("from the kernel", "none")):
+        last.plot([], [], "o" if name == "turned" else "s", color="0.4", markerfacecolor=face, markersize=4, label=name)
+    last.legend(loc="upper center", ncols=2, handletextpad=0.1, columnspacing=0.8)
+    last.set_ylim(top=1.2 * last.get_ylim()[1])
+    style.lettered(axes.ravel())
+    style.runs_legend(figure, sources, palette)
+    return figure, table
+
+
+def _width(source: Source) -> int:
+    return source.record["specification"]["problem"]["width"]
+
+
+def _surface(axes, grid: pd.DataFrame, points: pd.DataFrame):
+    shaped = grid.pivot(index="y", columns="x", values="value")
+    x, y, values = shaped.columns.to_numpy(), shaped.index.to_numpy(), shaped.to_numpy()
+    image = axes.contourf(x, y, values, levels=LEVELS, cmap="RdBu_r")
+    axes.contour(x, y, values, levels=[0.0], colors="k", linewidths=1.0)
+    for label, face in ((1, "#b2182b"), (-1, "#2166ac")):
+        chosen = points[points["label"] == label]
+        axes.scatter(chosen["x"], chosen["y"], s=11, c=face, edgecolors="w", linewidths=0.5, zorder=3)
+    axes.set(aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    return image

@@ -1,0 +1,126 @@
+r"""Input gradients: where an image would have to change for its margin to change, and how far that still moves.
+
+    g_i = ∇_x p_i/‖∇_x p_i‖
+
+of the first `EXAMPLES` training images. For two classes p_i = ±Φ(x_i), so g_i is the gradient of the network's output
+up to its sign, and the angles are the output's own. For K classes p_i is the margin to one other class, the one that
+is nearest at the last snapshot: nearest at each would make g_i jump. If W/‖W‖ converges, so does g_i wherever Φ(x; ·)
+is smooth at the limit, since a homogeneous network's ∇_x p(cW) = c^L ∇_x p(W).
+
+The gradient is taken in float64 at the snapshot's weights, whatever the network's precision. With batch statistics the
+network is the one that is evaluated, its statistics fixed at their average over the training images at that snapshot:
+else g_i would depend on which other images share a batch.
+
+A picture is max |∂p/∂x| over the channels at each pixel, scaled by its largest value. Pictures are kept of the first
+`PICTURED` images, at no more than `PICTURES` snapshots evenly spread in their order, and only of square images
+(n, channels, side, side); the image itself comes once, scaled to its own range, since the map knows it standardized.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from dirconv.margins.network import NetworkMap
+from dirconv.measures import Trajectory
+from dirconv.measures._differentiable import margins
+
+EXAMPLES = 32
+PICTURED = 4
+PICTURES = 24
+TYPES = {"snapshot": "int32", "example": "int32", "moved": "float32", "to_last": "float32", "norm": "float32"}
+
+
+def table(trajectory: Trajectory) -> pd.DataFrame:
+    """A row a snapshot and example: snapshot, tau, ln_risk, example, and the columns below.
+
+    moved, to_last: angles of g_i with the previous snapshot's (NaN at the first) and the last snapshot's, in rad, NaN
+    where a gradient vanishes; norm: ‖∇_x p_i‖; picture: (side²,) uint8 or None; image: (channels · side²,) uint8 at the
+    first snapshot, else None.
+    """
+    labels = trajectory.train.labels[:EXAMPLES]
+    images = trajectory.train.images[:EXAMPLES]
+    snapshots = trajectory.at_snapshots
+    count = len(snapshots)
+    drawn = set(np.linspace(0, count - 1, min(count, PICTURES)).round().astype(int)) if _square(images) else set()
+
+    def at(index: int, other: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        weights = trajectory.weights[index].double()
+        fixed = trajectory.train.frozen(weights).on(images, labels).precise()
+        return gradients(fixed, weights, other)
+
+    last, other = at(count - 1)
+    last = _directions(last)
+    previous = torch.full_like(last, math.nan)
+    parts = []
+    for row in snapshots.itertuples(index=False):
+        found, _ = at(row.snapshot, other)
+        direction = _directions(found)
+        part = pd.DataFrame(
+            {
+                "snapshot": row.snapshot,
+                "tau": row.tau,
+                "ln_risk": row.ln_risk,
+                "example": np.arange(len(found)),
+                "moved": _angles(direction, previous),
+                "to_last": _angles(direction, last),
+                "norm": found.flatten(1).norm(dim=1).cpu().numpy(),
+            }
+        ).astype(TYPES)
+        shown = min(PICTURED, len(found)) if row.snapshot in drawn else 0
+        part["picture"] = _column([_picture(each) for each in found[:shown]], len(found))
+        part["image"] = _column([_image(each) for each in images[:shown]] if row.snapshot == 0 else [], len(found))
+        parts.append(part)
+        previous = direction
+    return pd.concat(parts, ignore_index=True)
+
+
+def gradients(margin_map: NetworkMap, weights: Tensor, other: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """∇_x p (n, …) of the map's images at weights (D,), and which column of the margins p is, (n,): `other`, or the
+    smallest. The map's examples must not be coupled.
+    """
+    images = margin_map.images.double().detach().requires_grad_()
+    p = margins(margin_map, weights.detach(), images, margin_map.labels)
+    if other is None:
+        other = p.detach().argmin(1)
+    return torch.autograd.grad(p.gather(1, other[:, None]).sum(), images)[0], other
+
+
+def _directions(found: Tensor) -> Tensor:
+    """Each gradient over its norm, flat; NaN where it vanishes."""
+    flat = found.flatten(1)
+    return flat / flat.norm(dim=1, keepdim=True)
+
+
+def _angles(first: Tensor, second: Tensor) -> np.ndarray:
+    """Row by row, as `dirconv.measures.angle`."""
+    half = (first - second).norm(dim=1).cpu().numpy() / 2
+    return 2 * np.arcsin(np.minimum(half, 1.0))
+
+
+def _square(images: Tensor) -> bool:
+    return images.ndim == 4 and images.shape[2] == images.shape[3]
+
+
+def _picture(gradient: Tensor) -> np.ndarray | None:
+    size = gradient.abs().amax(0)
+    return _bytes(size / size.max()) if float(size.max()) > 0 else None
+
+
+def _image(image: Tensor) -> np.ndarray:
+    low, high = image.min(), image.max()
+    return _bytes((image.double() - low) / (high - low).clamp(min=1e-300))
+
+
+def _bytes(shares: Tensor) -> np.ndarray:
+    """0 … 1 to 0 … 255, flat."""
+    return (255 * shares).round().to(torch.uint8).flatten().cpu().numpy()
+
+
+def _column(values: list[np.ndarray | None], count: int) -> pd.Series:
+    """The values, and None below them."""
+    return pd.Series([*values, *[None] * (count - len(values))], dtype=object)
