@@ -1,9 +1,9 @@
 r"""Deep linear networks: the product's angle to the maximum-margin direction, and how the layers become of rank one.
 
 The direction of maximum margin is that of the hard-margin support vector machine, solved exactly. κ is the exponent of
-e^(−κτ) fitted to the second half of each curve, the median over seeds and their range: 1/‖W‖^L where the support vectors
-span the space, 1/‖W‖ where they do not, since what the first layer holds orthogonal to them is no longer moved. A loss
-with a polynomial tail goes elsewhere. Angles below 10⁻¹² are rounding.
+e^(−κτ) fitted to the second half of each curve, the median over seeds and their range: the angle falls like 1/‖W‖^L
+where the support vectors span the space, like 1/‖W‖ where they do not, since what the first layer holds orthogonal to
+them is no longer moved. A loss with a polynomial tail goes elsewhere. Angles below 10⁻¹² are rounding.
 """
 
 from __future__ import annotations

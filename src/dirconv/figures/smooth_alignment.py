@@ -1,8 +1,8 @@
 r"""Alignment where gradients are locally Lipschitz: 1 − cos ∠(W, −∇ℒ) at the point itself, and tan ∠.
 
 Theorem 4.1 of the paper: −∇ℒ aligns with W. κ is the exponent of e^(−κτ) fitted to tan ∠ over the second half of each
-curve, the median over seeds and their range, so that tan ∠ falls like 1/‖W‖^κ. Where tan ∠ is below the rounding error
-of ln q nothing is drawn.
+curve, the median over seeds and their range, so that tan ∠ falls like 1/‖W‖^κ. Where tan ∠ is below ten times the
+rounding error of ln q nothing is drawn.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     parts, exponents = [], {}
     for source in shown:
         path = source.path
-        path = positive(thin(path[path["tan"] > path["resolution"]], "tan"), "tan")
+        path = positive(thin(path[path["tan"] > 10 * path["resolution"]], "tan"), "tan")
         # 1 − cos = 1 − 1/√(1 + tan²), without cancellation
         square = path["tan"] ** 2
         root = np.sqrt(1 + square)

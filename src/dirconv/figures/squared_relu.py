@@ -2,9 +2,9 @@ r"""Two-layer squared ReLU: the normalized margin against the certified best, an
 
 (a) What the margin lacks of its bound, 1 − margin/bound; with fixed signs the bound is the margin of the best signed
 measure of total variation one on the sphere, with trained outputs it is 2γ*/(3√3), which only one neuron attains.
-(b), (c) Where the mass of the neurons is at the end (b: signed, summed over degrees of direction; c: area), and the best
-measure's atoms (crosses), for the first seed in two and in three dimensions; neurons with less than 10⁻³ of the mass are
-left out.
+(b), (c) Where the mass of the neurons is at the end (b: signed, summed over degrees of direction; c: area), and the
+best measure's atoms (crosses), for the first seed in two and in three dimensions; neurons with less than 10⁻³ of the
+mass are left out.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def _circle(axes, table: pd.DataFrame, source: Source | None) -> None:
     axes.axhline(0, color="0.6", linewidth=0.6)
     axes.set(title=source.network + f", seed {source.seed}", xlabel="direction (degrees)", ylabel="signed mass")
     axes.set_xlim(-180, 180)
-    axes.legend(loc="best")
+    axes.legend(loc="upper left")
+    axes.set_ylim(top=1.6 * axes.get_ylim()[1])
 
 
 def _sphere(axes, table: pd.DataFrame, source: Source | None) -> None:

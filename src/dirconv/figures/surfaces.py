@@ -1,4 +1,4 @@
-r"""Prediction surfaces: the kernel's maximum-margin predictor, a wide shallow network early and late, and how far apart.
+r"""Prediction surfaces: the kernel's maximum-margin predictor, a wide shallow network early and late, how far apart.
 
 Above: f/max|f| for the widest network's first seed, with the data; the kernel is the neural tangent kernel at infinite
 width, its predictor solved exactly; early is where ℒ < ℓ(0) was reached, late the end of the flow. The black line is
@@ -54,10 +54,10 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         one.set(title=title, xlabel=style.TAU, ylabel="angle (rad)")
         one.set_ylim(bottom=0)
     last = axes[1, 2]
-    for name, marker, offset in (("to_start", "o", 0.96), ("to_kernel", "s", 1.04)):
-        for source in sources:
-            last.plot(_width(source) * offset, source.tables["surfaces"][name].iloc[-1], marker, color=palette[source.run], alpha=0.8, markersize=4,
-                      markerfacecolor="none" if name == "to_kernel" else None)  # fmt: skip
+    for source in sources:
+        end, colour = source.tables["surfaces"].iloc[-1], palette[source.run]
+        last.plot(0.96 * _width(source), end["to_start"], "o", color=colour, alpha=0.8)
+        last.plot(1.04 * _width(source), end["to_kernel"], "s", color=colour, alpha=0.8, markerfacecolor="none")
     last.set_xscale("log")
     widths = sorted({_width(source) for source in sources})
     last.set_xticks(widths, [str(width) for width in widths])

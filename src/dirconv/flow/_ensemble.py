@@ -35,7 +35,7 @@ SMALLEST_STEP = 1e-13
 GROWTH = 2.0
 CORRECTIONS = 25  # of a step, at most
 SOLVED = 0.1  # share of the local error that the corrector may leave
-AGREE = 1e-3  # of ln q: to which the weights at the end of a step are those that it was made with
+AGREE = 1e-6  # of ln q: to which the weights at the end of a step are those that it was made with
 NEWTON_STEPS = 30
 HALVINGS = 12  # of a Newton step
 

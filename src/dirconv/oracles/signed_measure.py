@@ -36,11 +36,7 @@ def regions(x: np.ndarray) -> np.ndarray:
     (regions, n), of bool."""
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     if x.shape[1] == 2:
-        angles = np.sort(
-            np.mod(np.arctan2(unit[:, 1], unit[:, 0])[:, None] + [[np.pi / 2, -np.pi / 2]], 2 * np.pi).ravel()
-        )
-        middle = (angles + np.diff(np.r_[angles, angles[0] + 2 * np.pi]) / 2)[:, None]
-        return np.unique(np.hstack([np.cos(middle), np.sin(middle)]) @ unit.T > 0, axis=0)
+        return np.unique(_between(unit) @ unit.T > 0, axis=0)
     if x.shape[1] != 3:
         raise ValueError(f"inputs of two or three dimensions, got {x.shape[1]}")
     found = []
@@ -52,22 +48,28 @@ def regions(x: np.ndarray) -> np.ndarray:
         for sign in (1.0, -1.0):
             inner = unit @ (sign * vertex / size)
             touching = np.flatnonzero(np.abs(inner) < INSIDE)  # i, j, and others where more than two meet
-            rays = np.concatenate([sides for sides in _around(unit[touching], sign * vertex / size)])
+            rays = _around(unit[touching], sign * vertex / size)
             active = np.repeat((inner > 0)[None], len(rays), axis=0)
             active[:, touching] = rays @ unit[touching].T > 0
             found.append(active)
     return np.unique(np.concatenate(found), axis=0)
 
 
-def _around(lines: np.ndarray, vertex: np.ndarray) -> list[np.ndarray]:
-    """A tangent vector in each of the sectors in which great circles with these normals divide a vertex's surroundings."""
+def _between(normals: np.ndarray) -> np.ndarray:
+    """A unit vector in each of the sectors of the plane that lines with these normals (k, 2) divide it into."""
+    angles = np.arctan2(normals[:, 1], normals[:, 0])[:, None] + [[np.pi / 2, -np.pi / 2]]
+    angles = np.sort(np.mod(angles, 2 * np.pi).ravel())
+    middle = angles + np.diff(np.r_[angles, angles[0] + 2 * np.pi]) / 2
+    return np.stack([np.cos(middle), np.sin(middle)], 1)
+
+
+def _around(lines: np.ndarray, vertex: np.ndarray) -> np.ndarray:
+    """A tangent vector in each of the sectors around a vertex that great circles with these normals leave."""
     first = lines[0] - vertex * (lines[0] @ vertex)
     first /= np.linalg.norm(first)
     plane = np.stack([first, np.cross(vertex, first)])
     flat = lines @ plane.T
-    angles = np.sort(np.mod(np.arctan2(flat[:, 1], flat[:, 0])[:, None] + [[np.pi / 2, -np.pi / 2]], 2 * np.pi).ravel())
-    middle = angles + np.diff(np.r_[angles, angles[0] + 2 * np.pi]) / 2
-    return [np.stack([np.cos(middle), np.sin(middle)], 1) @ plane]
+    return _between(flat) @ plane
 
 
 def critical(x: np.ndarray, y: np.ndarray, q: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

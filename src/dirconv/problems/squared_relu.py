@@ -15,8 +15,8 @@ Data: x standard normal, labelled by a random squared-ReLU network of `teacher` 
 out (the lowest third by |f|/‖x‖²).
 
 Tables besides `path` and `decomposition`: `limit` (a row a kept point: normalized margin; `ratio`, over its bound;
-`function_ratio`, of the function per total variation, over γ*; both bounds of γ*), `neurons` (first, middle and last kept
-points: direction, signed mass of each neuron) and `atoms` (of the best measure).
+`function_ratio`, of the function per total variation, over γ*; both bounds of γ*), `neurons` (first, middle and last
+kept points: direction, signed mass of each neuron) and `atoms` (of the best measure).
 
 Source: Ji & Telgarsky 2020, Section 4; Chizat & Bach 2020 for the measure.
 """

@@ -41,6 +41,7 @@ def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
         "claims": [_claim(claim, pictures) for claim in claims],
         "calibration": _calibration(audit["calibration"]),
         "runs": [_run(name, run) for name, run in audit["runs"].items()],
+        "problems": [_problem(name, problem) for name, problem in audit["problems"].items()],
     }
 
 
@@ -100,7 +101,7 @@ def _counts(claims: list[dict[str, Any]]) -> str:
 
 
 def _stale(audit: dict[str, Any]) -> list[str]:
-    runs = [name for name, run in audit["runs"].items() if run["stale"]]
+    runs = [name for part in ("runs", "problems") for name, run in audit[part].items() if run["stale"]]
     return sorted({*runs, *(member for claim in audit["claims"] for member in claim["stale"])})
 
 
@@ -197,4 +198,22 @@ def _run(name: str, run: dict[str, Any]) -> dict[str, Any]:
         "machine": _machine(run["machine"]),
         "created": _words.date(run["created"]),
         "stale": run["stale"],
+    }
+
+
+def _problem(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    median = row["median"]
+    stops = Counter(row["stops"])
+    return {
+        "name": name,
+        "problem": _words.options(row["problem"], "name"),
+        "data": row["data"],
+        "degree": _words.number(row["degree"]),
+        "seeds": f"{len(row['seeds'])} ({', '.join(str(seed) for seed in row['seeds'])})",
+        "stop": ", ".join(f"{stop.replace('_', ' ')} {count}" for stop, count in stops.items()),
+        "log10_risk": "" if median["log10_risk"] is None else _words.number(median["log10_risk"]),
+        **{key: _words.number(median[key]) for key in ("tau", "zeta", "cos")},
+        "machine": _machine(row["machine"]),
+        "created": _words.date(row["created"]),
+        "stale": row["stale"],
     }

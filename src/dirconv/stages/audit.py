@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def run(study_file: Path, overrides: str) -> None:
     manifests = {member: artifacts.read_manifest(folder) for member, folder in folders.items()}
     stale = {member for member, manifest in manifests.items() if _stale(manifest, resolved.code(member))}
     trained = {member: manifest for member, manifest in manifests.items() if "trajectory" in manifest}
-    first = next(iter(trained.values()))["trajectory"] if trained else {"machine": machine(), "versions": versions()}
+    first = next(iter(trained.values()), {}).get("trajectory") or next(iter(manifests.values()))
     audit = {
         "study": resolved.study.study,
         "title": resolved.study.title,
@@ -44,6 +45,7 @@ def run(study_file: Path, overrides: str) -> None:
         "configuration": str(study_file),
         "command": _command(resolved, study_file),
         "runs": {member: _run(manifest, member in stale) for member, manifest in trained.items()},
+        "problems": _problems({member: m for member, m in manifests.items() if member in resolved.solved}, stale),
         "calibration": artifacts.read_json(results / "calibration.json")["scores"],
         "claims": [_claim(resolved, name, stale, study_file) for name in resolved.claims],
     }
@@ -72,7 +74,8 @@ def _overrides(text: str) -> dict[str, Any]:
 
 def _stale(manifest: dict[str, Any], today: dict[str, str]) -> bool:
     """Whether today's code is not the code that made these measures, or anything that they were made from."""
-    stage = "measure" if "trajectory" in manifest else "homogeneity"
+    problem = "problem" in manifest["specification"]
+    stage = "problem" if problem else "measure" if "trajectory" in manifest else "homogeneity"
     made = {**manifest.get("made_by", {}), stage: manifest["code"]}
     # the version of torch is provenance, not code: the page names it, and another one does not make a result stale
     return any(hash_.split("-")[0] != today[which].split("-")[0] for which, hash_ in made.items())
@@ -92,6 +95,35 @@ def _run(manifest: dict[str, Any], stale: bool) -> dict[str, Any]:
         "created": manifest["trajectory"]["created"],
         "stale": stale,
     }
+
+
+def _problems(manifests: dict[str, dict[str, Any]], stale: set[str]) -> dict[str, dict[str, Any]]:
+    """A row a problem; what its seeds came to is told by the median."""
+    found: dict[str, dict[str, Any]] = {}
+    for member, manifest in manifests.items():
+        spec = manifest["specification"]
+        row = found.setdefault(
+            spec["run"],
+            {
+                **{key: spec[key] for key in ("problem", "degree", "loss")},
+                **{key: manifest[key] for key in ("data", "machine", "created")},
+                "seeds": [],
+                "stops": [],
+                "summaries": [],
+                "stale": False,
+            },
+        )
+        row["seeds"].append(spec["seed"])
+        row["stops"].append(manifest["stop"])
+        row["summaries"].append(manifest["summary"])
+        row["stale"] |= member in stale
+    for row in found.values():
+        summaries = row.pop("summaries")
+        row["median"] = {
+            key: statistics.median(known) if (known := [s[key] for s in summaries if s[key] is not None]) else None
+            for key in summaries[0]
+        }
+    return found
 
 
 def _claim(resolved: resolve.Resolved, name: str, stale: set[str], study_file: Path) -> dict[str, Any]:
