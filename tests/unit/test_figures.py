@@ -64,7 +64,22 @@ def source(
     turned = (np.arange(4)[None, :] == 0) * np.cos(angle) + (np.arange(4)[None, :] == 1) * np.sin(angle)
     sketch = snaps[["snapshot", "tau"]].assign(landed=True).merge(pd.DataFrame({"bucket": range(4)}), how="cross")
     sketch["value"] = np.tile(turned[0], len(snaps))
+    saliency = snaps[["snapshot", "tau", "ln_risk"]].merge(pd.DataFrame({"example": range(6)}), how="cross")
+    saliency["moved"] = np.repeat(angles, 6) * rng.uniform(1, 3, len(saliency))
+    saliency["to_last"], saliency["norm"] = np.repeat(direction["angle_to_last"].to_numpy(), 6), 2.0
+    pixels = rng.integers(256, size=3 * 64).astype(np.uint8)
+    saliency["picture"] = [pixels[:64] if example < 4 else None for example in saliency["example"]]
+    first = (saliency["snapshot"] == 0) & (saliency["example"] < 4)
+    saliency["image"] = [pixels if one else None for one in first]
+    decomposition = snaps.merge(pd.DataFrame({"quantity": ["smoothed_margin", "path_length"]}), how="cross")
+    decomposition["resolution"], decomposition["difference"] = 1e-15 * -decomposition["ln_risk"], 1e-14
+    decomposition["radial"] = np.where(decomposition["quantity"] == "smoothed_margin", 0.1, 0.0)
+    decomposition["spherical"] = 1 / (1 + decomposition["tau"])
+    decomposition["left"] = decomposition["radial"] + decomposition["spherical"]
+    below = decomposition["ln_risk"] < LN_AT_ZERO
     tables = {
+        "saliency": saliency,
+        "decomposition": decomposition[below if degree else ~below & below],
         "sketch": sketch,
         "path": path,
         "direction": direction,
@@ -137,8 +152,9 @@ def draw(name, sources):
 
 
 def points(figure):
-    """How many points the data lines of a figure have (guides are dashed grey or span the axes)."""
-    return sum(len(line.get_xdata()) for axes in figure.axes for line in axes.lines if not is_guide(line))
+    """How many points the data lines of a figure have, and how many pictures (guides are grey or span the axes)."""
+    on_lines = sum(len(line.get_xdata()) for axes in figure.axes for line in axes.lines if not is_guide(line))
+    return on_lines + sum(not is_guide(picture) for axes in figure.axes for picture in axes.images)
 
 
 def is_guide(line):

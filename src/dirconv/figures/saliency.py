@@ -1,10 +1,11 @@
 """Where the network looks, and how far that still moves: maps of the input gradient along the flow, and its angles.
 
 Above, the first run (its lowest seed): an image, scaled to its own range, and max |∂p/∂x| over the channels at
-snapshots that are about evenly spaced in ln τ after the first, each scaled by its largest value; under each the angle
+the first snapshot and at others spaced in ln τ, over a factor of `LATE`, up to the last; each is scaled by its largest value; under each the angle
 of its gradient with the last snapshot's, zero at the end by construction. Below, every run: the angle that the gradient
-moves between successive snapshots, the median over examples (thick) and the range. Logarithmic axes: τ = 0 and an angle
-of exactly zero are not on them. Networks with kinks: where a maximum changes hands, an input gradient jumps.
+moves between successive snapshots, the median over examples (thick) and the range. Snapshots where runs meet lie close
+to others, and the angle to and from them is small. Where a ReLU or a maximum switches, an input gradient jumps, however
+little the weights move. Logarithmic axes: τ = 0 and an angle of exactly zero are not on them.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 TABLES = ("path", "saliency")
 COLUMNS = ["run", "network", "seed", "quantity", "example", "snapshot", "tau", "value"]
 SNAPSHOTS = 6
+LATE = 300.0
 RANGE = {"median": "median", "least": "min", "most": "max"}  # over the examples
 ALL = -1  # in the column `example`
 
 
 def _snapshots(tau: pd.Series) -> list[int]:
-    """Of those pictured: the first, the last, and four between them, log-spaced in τ."""
-    later = np.log(tau[tau > 0])
+    """Of those pictured, by τ: the first, the last, and four between them that are log-spaced."""
+    later = np.log(tau[(tau > 0) & (tau >= tau.max() / LATE)])
     if later.empty:
         return [tau.index[0]]
     wanted = np.linspace(later.iloc[0], later.iloc[-1], SNAPSHOTS - 1)
@@ -80,7 +82,7 @@ def _grid(figure: Any, source: Source, rows: pd.DataFrame) -> None:
             line[int(each.column)].set_xlabel(f"{each.to_last:.2f} rad", fontsize=6, labelpad=1.5)
     axes[0, 0].set_title("image", loc="center")
     for column, tau in rows.groupby("column")["tau"].first().items():
-        label = "0" if tau == 0 else f"{tau:.2f}" if tau >= 0.1 else f"{tau:.1g}"
+        label = "0" if tau == 0 else f"{tau:.2g}"
         axes[0, int(column)].set_title(f"$\\tau$ = {label}", loc="center")
     figure.suptitle(f"(a) {source.network}: input gradients $|\\partial p/\\partial x|$", x=0.01, ha="left", fontsize=8)
 

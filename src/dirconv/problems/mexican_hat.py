@@ -1,0 +1,161 @@
+r"""The Mexican hat: smooth and homogeneous but not definable, and its direction circles for ever.
+
+    f(r, φ) = e^(−R) [1 − C sin(φ − R)],     R = 1/(1 − r²),     C = 4r⁴/(4r⁴ + R⁻⁴)     (r < 1; f = 0 beyond)
+
+lifted to h(u, v, z) = ρ^L (1 − f(u/ρ, v/ρ)), ρ² = u² + v² + z², one margin, exponential loss. On the sphere, whose
+metric is dr²/(1 − r²) + r² dφ², the flow in τ = ln ρ descends f: θ' = −∇f/(L (1 − f)). The spiral φ = R is unstable; the
+attractor is the valley φ = R + π/2, which circles as r → 1. There ∫ tan ∠ dτ = ∞, the path's length, while ∫ tan² ∠ dτ
+is finite and tan ∠ → 0: the direction does not converge, and the gradient aligns.
+
+Followed in arc length ζ with R and δ = φ − R − π/2, which is of the size of R⁻⁴ (η = δ R⁴ is integrated). With
+g = e^R f = (1 − C) + 2C sin²(δ/2), G = g + C' cos δ + C sin δ and S² = 4r²R³G² + C² sin²δ/r²,
+
+    dR/dζ = 4r²R³ G/S,     dφ/dζ = −C sin δ/(r² S),     tan ∠ = dζ/dτ = e^(−R) S/(L (1 − f)),
+
+and τ = e^R w with dw/dζ = L (1 − f)/S − w dR/dζ. No factor e^(−R) is left where it could underflow.
+
+Tables besides `path`: `spiral` (a row a recorded point: R, φ, u, v, ∫ tan² ∠ dτ).
+
+Source: Lyu & Li 2020, appendix, after Absil, Mahony & Andrews 2005.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from dirconv.options import require_positive
+from dirconv.problems import Followed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = ("path", "spiral")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Options of the problem."""
+
+    name: Literal["mexican_hat"] = "mexican_hat"
+    degree: int = 2  # L
+    turns: float = 4.0  # of φ
+    tolerance: float = 1e-10  # of the solver, relative
+    points: int = 400  # recorded, evenly in ζ
+    loss: Literal["exponential"] = "exponential"
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        require_positive(self, "degree", "turns", "tolerance", "points")
+
+    @property
+    def data(self) -> str:
+        """In words."""
+        return "none: one margin, the map itself"
+
+
+def shape(big_r: np.ndarray, delta: np.ndarray) -> tuple[np.ndarray, ...]:
+    """r², g = e^R f, G and C sin δ at R and δ."""
+    square = 1 - 1 / big_r
+    a, b = 4 * square**2, big_r**-4.0
+    c, rest = a / (a + b), b / (a + b)
+    slope = (8 * square / big_r**2 * b + 4 * a * big_r**-5.0) / (a + b) ** 2  # C'(R)
+    g = rest + 2 * c * np.sin(delta / 2) ** 2
+    return square, g, g + slope * np.cos(delta) + c * np.sin(delta), c * np.sin(delta)
+
+
+def rates(spec: Spec, state: np.ndarray) -> np.ndarray:
+    """d/dζ of (R, η, w, ∫ tan² dτ); state (4,) or (4, k)."""
+    big_r, eta, w, _ = state
+    square, g, rise, turn = shape(big_r, eta / big_r**4)
+    s = np.sqrt(4 * square * big_r**3 * rise**2 + turn**2 / square)
+    height = 1 - np.exp(-big_r) * g
+    d_r = 4 * square * big_r**3 * rise / s
+    d_phi = -turn / (square * s)
+    d_w = spec.degree * height / s - w * d_r
+    tan = np.exp(-big_r) * s / (spec.degree * height)
+    return np.stack([d_r, big_r**4 * (d_phi - d_r) + 4 * eta / big_r * d_r, d_w, tan])
+
+
+def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
+    """See `dirconv.problems`; a seed draws where in the valley it starts, and how far beside it."""
+    return [_follow(spec, seed) for seed in seeds]
+
+
+def _follow(spec: Spec, seed: int) -> Followed:
+    from scipy.integrate import solve_ivp
+
+    random = np.random.default_rng((seed, 1))
+    big_r, beside = random.uniform(2.5, 4.0), random.uniform(-0.3, 0.3)
+    start = [big_r, beside * big_r**4, 0.0, 0.0]
+    first = big_r + beside
+
+    def angle(state: np.ndarray) -> np.ndarray:
+        return state[0] + state[1] / state[0] ** 4 - first  # φ since the start
+
+    def around(_: float, state: np.ndarray) -> float:
+        return float(angle(state)) - 2 * math.pi * spec.turns
+
+    around.terminal = True
+    found = solve_ivp(
+        lambda _, state: rates(spec, state),
+        (0.0, 4 * math.pi * spec.turns + 10),
+        start,
+        method="Radau",
+        rtol=spec.tolerance,
+        atol=spec.tolerance * np.array([1.0, 1.0, 1.0, 1e-6]),
+        dense_output=True,
+        events=around,
+    )
+    whole = len(found.t_events[0]) > 0
+    zeta = np.linspace(0.0, found.t[-1], spec.points + 1)
+    state = found.sol(zeta)
+    state[2, 0] = 0.0
+    return Followed(_tables(spec, zeta, state, first, found.nfev), "steps" if whole else "step_underflow")
+
+
+def _tables(spec: Spec, zeta: np.ndarray, state: np.ndarray, first: float, evaluations: int) -> dict[str, pd.DataFrame]:
+    import pandas as pd
+
+    big_r, eta, w, integral = state
+    square, g, rise, turn = shape(big_r, eta / big_r**4)
+    height = 1 - np.exp(-big_r) * g
+    tan = np.exp(-big_r) * np.sqrt(4 * square * big_r**3 * rise**2 + turn**2 / square) / (spec.degree * height)
+    tau = np.maximum.accumulate(np.exp(big_r) * w)
+    with np.errstate(over="ignore"):
+        norm = np.exp(tau)
+        margin = np.exp(spec.degree * tau) * height
+    path = pd.DataFrame(
+        {
+            "step": np.arange(len(zeta)),
+            "tau": tau,
+            "evaluations": evaluations,
+            "jacobians": 0,
+            "zeta": zeta,
+            "tan": tan,
+            "smoothed_margin": height,
+            "below": True,
+            "ln_risk": -margin,
+            "norm": norm,
+            "cos": 1 / np.sqrt(1 + tan**2),
+            "cos_point": 1 / np.sqrt(1 + tan**2),
+            "unnormalised_margin": margin,
+            "smallest_margin": margin,
+            "effective_examples": 1.0,
+            "step_size": np.diff(tau, prepend=0.0),
+            "error": spec.tolerance,
+            "rejected": 0,
+            "resolution": 0.0,
+            "landed": False,
+        }
+    )
+    phi = big_r + eta / big_r**4 + math.pi / 2
+    r = np.sqrt(square)
+    spiral = pd.DataFrame(
+        {"tau": tau, "zeta": zeta, "R": big_r, "phi": phi, "u": r * np.cos(phi), "v": r * np.sin(phi), "squares": integral}
+    )
+    return {"path": path, "spiral": spiral}
