@@ -2,9 +2,9 @@
 
 A column a network (its lowest seed), if it has a degree. Circles: the left side, margins and direction differentiated
 forward; line: radial plus spherical part, from gradients; thin line: the radial part alone (ζ has none). Last row: the
-relative difference of the sides, and what the rounding of margins allows in ln q. The rates are those of −∇ℒ at a point:
-where a flow runs along kinks, that is not the velocity of its steps. Logarithmic axes: τ = 0, and what is not above
-zero, are not on them.
+relative difference of the sides, and how far rounding leaves ln q open (to both alike: they share q). The rates are
+those of −∇ℒ at a point: where a flow runs along kinks, that is not the velocity of its steps. Logarithmic axes: τ = 0,
+and what is not above zero, are not on them.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
                 markerfacecolor=colour if marker == "o" else "none", label=RATES[rate].removesuffix(" (rad)"),
             )  # fmt: skip
         curve = of_run[of_run["quantity"] == RESOLUTION]
-        column[2].plot(curve["tau"], curve["value"], color="0.45", linewidth=0.9, linestyle=":", label="rounding of ln q")
+        column[2].plot(
+            curve["tau"], curve["value"], color="0.45", linewidth=0.9, linestyle=":", label="rounding of ln q"
+        )
         for panel in column:
             style.log(panel, x=True, y=True)
         if first:

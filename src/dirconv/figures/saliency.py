@@ -1,11 +1,11 @@
 """Where the network looks, and how far that still moves: maps of the input gradient along the flow, and its angles.
 
-Above, the first run (its lowest seed): an image, scaled to its own range, and max |∂p/∂x| over the channels at
-the first snapshot and at others spaced in ln τ, over a factor of `LATE`, up to the last; each is scaled by its largest value; under each the angle
-of its gradient with the last snapshot's, zero at the end by construction. Below, every run: the angle that the gradient
-moves between successive snapshots, the median over examples (thick) and the range. Snapshots where runs meet lie close
-to others, and the angle to and from them is small. Where a ReLU or a maximum switches, an input gradient jumps, however
-little the weights move. Logarithmic axes: τ = 0 and an angle of exactly zero are not on them.
+Above, the first run (its lowest seed): an image, scaled to its own range, and max |∂p/∂x| over the channels, scaled by
+its largest value, at the first snapshot and at others spaced in ln τ, over a factor of `LATE`, up to the last. Under
+each is the angle of its gradient with the last snapshot's, zero at the end by construction. Below, every run: the angle
+that the gradient moves between successive snapshots, the median over examples (thick) and the range. Snapshots where
+runs meet lie close to others, and the angle to and from them is small. Where a ReLU or a maximum switches, an input
+gradient jumps, however little the weights move. Logarithmic axes: τ = 0 and an angle of exactly zero are not on them.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _grid(figure: Any, source: Source, rows: pd.DataFrame) -> None:
 
 
 def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: a row a map (`to_last`, rad; its pixels are the measure's) or point of a curve (rad)."""
+    """The figure, and its data: a row a map (its `to_last`; its pixels are the measure's) or a point, in rad."""
     from matplotlib.figure import Figure
 
     palette = style.colours(source.run for source in sources)

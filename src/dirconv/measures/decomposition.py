@@ -4,8 +4,8 @@ All of it is in float64, whatever the network's precision: margins and v = Σ q 
 margins' rates ṗ forward along v (`torch.func.jvp`, chunk by chunk). To bound the cost, no more than `SNAPSHOTS` of a
 run's snapshots with ℒ < ℓ(0) are taken, evenly spread in their order, the first and the last among them.
 
-`resolution` = 16 · 2⁻⁵³ · |min p|: about the rounding error of a margin, hence of ln q. The sides agree beyond it, since
-both take the same q; but where it nears one, that is not the q of these weights, nor v the flow's direction.
+`resolution` = 16 · 2⁻⁵³ · |min p|: about the rounding error of a margin, hence of ln q. The sides share their q, and
+agree beyond it; but where it nears one, that is no longer the q of these weights, nor v the flow's direction.
 
 Without a degree there is no ã; with batch statistics, that change along v as W does, the table is left empty as well.
 """

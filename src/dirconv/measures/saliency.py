@@ -4,8 +4,10 @@ r"""Input gradients: where an image would have to change for its margin to chang
 
 of the first `EXAMPLES` training images. For two classes p_i = ±Φ(x_i), so g_i is the gradient of the network's output
 up to its sign, and the angles are the output's own. For K classes p_i is the margin to one other class, the one that
-is nearest at the last snapshot: nearest at each would make g_i jump. If W/‖W‖ converges, so does g_i wherever Φ(x; ·)
-is smooth at the limit, since a homogeneous network's ∇_x p(cW) = c^L ∇_x p(W).
+is nearest at the last snapshot: nearest at each would make g_i jump. Since ∇_x p(cW) = c^L ∇_x p(W) for a homogeneous
+network, g_i converges with W/‖W‖ if it is continuous at the limit. Unlike a margin it need not be: where a ReLU or a
+maximum switches it jumps, however little W moves, and a path of many jumps is longer than its snapshots show. Angles
+over one interval between snapshots and over two tell such a path (they do not add up) from a smooth one (they do).
 
 The gradient is taken in float64 at the snapshot's weights, whatever the network's precision. With batch statistics the
 network is the one that is evaluated, its statistics fixed at their average over the training images at that snapshot:
@@ -32,15 +34,22 @@ from dirconv.measures._differentiable import margins
 EXAMPLES = 32
 PICTURED = 4
 PICTURES = 24
-TYPES = {"snapshot": "int32", "example": "int32", "moved": "float32", "to_last": "float32", "norm": "float32"}
+TYPES = {
+    "snapshot": "int32",
+    "example": "int32",
+    "norm": "float32",
+    "moved": "float32",
+    "over_two": "float32",
+    "to_last": "float32",
+}
 
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a snapshot and example: snapshot, tau, ln_risk, example, and the columns below.
 
-    moved, to_last: angles of g_i with the previous snapshot's (NaN at the first) and the last snapshot's, in rad, NaN
-    where a gradient vanishes; norm: ‖∇_x p_i‖; picture: (side²,) uint8 or None; image: (channels · side²,) uint8 at the
-    first snapshot, else None.
+    norm: ‖∇_x p_i‖; moved, over_two, to_last: angles of g_i with the previous snapshot's, the one before that and the
+    last, in rad, NaN where there is none or a gradient vanishes; picture: (side²,) uint8 or None; image:
+    (channels · side²,) uint8 at the first snapshot, else None.
     """
     labels = trajectory.train.labels[:EXAMPLES]
     images = trajectory.train.images[:EXAMPLES]
@@ -55,7 +64,7 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
 
     last, other = at(count - 1)
     last = _directions(last)
-    previous = torch.full_like(last, math.nan)
+    before = previous = torch.full_like(last, math.nan)
     parts = []
     for row in snapshots.itertuples(index=False):
         found, _ = at(row.snapshot, other)
@@ -66,16 +75,17 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
                 "tau": row.tau,
                 "ln_risk": row.ln_risk,
                 "example": np.arange(len(found)),
-                "moved": _angles(direction, previous),
-                "to_last": _angles(direction, last),
                 "norm": found.flatten(1).norm(dim=1).cpu().numpy(),
+                "moved": _angles(direction, previous),
+                "over_two": _angles(direction, before),
+                "to_last": _angles(direction, last),
             }
         ).astype(TYPES)
         shown = min(PICTURED, len(found)) if row.snapshot in drawn else 0
         part["picture"] = _column([_picture(each) for each in found[:shown]], len(found))
         part["image"] = _column([_image(each) for each in images[:shown]] if row.snapshot == 0 else [], len(found))
         parts.append(part)
-        previous = direction
+        before, previous = previous, direction
     return pd.concat(parts, ignore_index=True)
 
 

@@ -156,6 +156,14 @@ def _tables(spec: Spec, zeta: np.ndarray, state: np.ndarray, first: float, evalu
     phi = big_r + eta / big_r**4 + math.pi / 2
     r = np.sqrt(square)
     spiral = pd.DataFrame(
-        {"tau": tau, "zeta": zeta, "R": big_r, "phi": phi, "u": r * np.cos(phi), "v": r * np.sin(phi), "squares": integral}
+        {
+            "tau": tau,
+            "zeta": zeta,
+            "R": big_r,
+            "phi": phi,
+            "u": r * np.cos(phi),
+            "v": r * np.sin(phi),
+            "squares": integral,
+        }
     )
     return {"path": path, "spiral": spiral}

@@ -14,7 +14,7 @@ THRESHOLD = "difference"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: no side differs from the other by more than `difference`. Contradicted: one does by more than `broken`.
+    """Supported: no side differs from the other by more than `difference`. Contradicted: one does, by over `broken`.
 
     Points at which ln q is not known to `resolution` are not judged.
     """

@@ -1,4 +1,4 @@
-r"""Does a power of what the smoothed margin has left control what the path has left? Networks.
+r"""Does a power of what the smoothed margin has left control what the path has left? Small problems.
 
 (a) ζ's way to the end of the run against ã's, both of which vanish there by construction: only the first 80 % of τ are
 drawn. (b) κ of ζ_∞ − ζ ∝ (a − ã)^κ, fitted to the second half of τ with a unknown; ½ is what a limit with a regular
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dirconv.figures._desingularized import draw
 
-__all__ = ["TABLES", "draw"]
+__all__ = ["PROBLEMS", "TABLES", "draw"]
 
 TABLES = ("path",)
+PROBLEMS = ("deep_linear", "squared_relu", "mexican_hat")
