@@ -1,6 +1,6 @@
-r"""The rates of ã and ζ in τ, each in two ways, on small problems: forward along −∇ℒ, and as radial plus spherical part.
+r"""The rates of ã and ζ in τ on small problems, each in two ways: forward along −∇ℒ, and as radial plus spherical part.
 
-(a) d ln ã/dτ for the first seeds: circles are the left side, margins differentiated forward, lines the right side, from
+(a) d ln ã/dτ for the first seeds: circles are the left side, margins differentiated forward, lines the right, from
 gradients. (b) The relative difference of the two sides against the rounding error of ln q at the same point, every seed
 and both rates: margins of size ρ are known to ρ · 10⁻¹⁵, and so is whatever the weights q decide. Differences of
 exactly zero are not on logarithmic axes.

@@ -25,7 +25,7 @@ COLUMNS = ["run", "network", "seed", "quantity", "tau", "u", "v", "value"]
 
 
 def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: quantity `direction` (u, v), `turns` (ζ/2π), `squares` (∫ tan² dτ, of its end), `tan`."""
+    """The figure, and its data: `direction` (u, v), `turns` (ζ/2π), `squares` (∫ tan² dτ, of its end), `tan`."""
     palette = style.colours(source.run for source in sources)
     parts = []
     for source in sources:

@@ -52,6 +52,8 @@ def regions(x: np.ndarray) -> np.ndarray:
             active = np.repeat((inner > 0)[None], len(rays), axis=0)
             active[:, touching] = rays @ unit[touching].T > 0
             found.append(active)
+    if not found:  # all on one line: a single great circle
+        found = [(sign * unit[:1] @ unit.T) > 0 for sign in (1.0, -1.0)]
     return np.unique(np.concatenate(found), axis=0)
 
 

@@ -3,9 +3,9 @@ r"""The Mexican hat: smooth and homogeneous but not definable, and its direction
     f(r, φ) = e^(−R) [1 − C sin(φ − R)],     R = 1/(1 − r²),     C = 4r⁴/(4r⁴ + R⁻⁴)     (r < 1; f = 0 beyond)
 
 lifted to h(u, v, z) = ρ^L (1 − f(u/ρ, v/ρ)), ρ² = u² + v² + z², one margin, exponential loss. On the sphere, whose
-metric is dr²/(1 − r²) + r² dφ², the flow in τ = ln ρ descends f: θ' = −∇f/(L (1 − f)). The spiral φ = R is unstable; the
-attractor is the valley φ = R + π/2, which circles as r → 1. There ∫ tan ∠ dτ = ∞, the path's length, while ∫ tan² ∠ dτ
-is finite and tan ∠ → 0: the direction does not converge, and the gradient aligns.
+metric is dr²/(1 − r²) + r² dφ², the flow in τ = ln ρ descends f: θ' = −∇f/(L (1 − f)). The spiral φ = R is unstable;
+the attractor is the valley φ = R + π/2, which circles as r → 1. There ∫ tan ∠ dτ = ∞, the path's length, while
+∫ tan² ∠ dτ is finite and tan ∠ → 0: the direction does not converge, and the gradient aligns.
 
 Followed in arc length ζ with R and δ = φ − R − π/2, which is of the size of R⁻⁴ (η = δ R⁴ is integrated). With
 g = e^R f = (1 − C) + 2C sin²(δ/2), G = g + C' cos δ + C sin δ and S² = 4r²R³G² + C² sin²δ/r²,

@@ -12,7 +12,7 @@ from typing import Any
 from dirconv import artifacts, report
 from dirconv.claims import registry
 from dirconv.errors import UserError
-from dirconv.provenance import machine, now, versions
+from dirconv.provenance import now, versions
 from dirconv.stages import calibrate, resolve
 from dirconv.stages import claim as claim_stage
 
