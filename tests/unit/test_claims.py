@@ -12,7 +12,7 @@ from dirconv.claims import Evidence, Outcome, Verdict, ensemble, registry
 from dirconv.claims.rules import alignment, direction, homogeneity, margins, risk, smoothed_margin
 from dirconv.claims.statistics import LONGEST, decay
 from dirconv.errors import UserError
-from dirconv.options import modules
+from dirconv.options import member, modules
 
 REGISTRY = Path(__file__).parents[2] / "config" / "claims.yaml"
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
@@ -616,6 +616,8 @@ def test_the_registry_itself_is_valid():
     written = yaml.safe_load(REGISTRY.read_text())
     assert list(claims) == list(written)
     tables = {*modules("measures"), "homogeneity"}
+    for problem in modules("problems"):
+        tables |= set(member("problems", problem, "problem").TABLES)
     for name, claim in claims.items():
         rule = registry.rule(claim.rule)
         assert rule.THRESHOLD in claim.thresholds, name

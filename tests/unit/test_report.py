@@ -51,6 +51,22 @@ def claim(name: str, figure: str, **changes: Any) -> dict[str, Any]:
     }
 
 
+def problem() -> dict[str, Any]:
+    """A small problem of an audit."""
+    return {
+        "problem": {"name": "deep_linear", "depth": 2},
+        "data": "30 points",
+        "degree": 2,
+        "loss": "exponential",
+        "seeds": [0, 1],
+        "stops": ["tau", "step_underflow"],
+        "median": {"steps": 80, "evaluations": 200, "log10_risk": None, "tau": 9.0, "zeta": 0.5, "cos": 0.25},
+        "machine": MACHINE,
+        "created": "2026-11-24T02:44:15+00:00",
+        "stale": False,
+    }
+
+
 def run(seed: int) -> dict[str, Any]:
     """A run of an audit."""
     return {
@@ -108,6 +124,7 @@ def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "configuration": "config/small.yaml",
         "command": "uv run snakemake --cores all --configfile config/small.yaml",
         "runs": {"alexnet/seed0": run(0), "alexnet/seed1": run(1)},
+        "problems": {"deep_linear_2": problem()},
         "calibration": {which: scores() for which in ("held_out", "tuning")},
         "claims": [
             claim("direction_converges", "figures/small/path_length.png", must_be=["supported", "inconclusive"]),
@@ -215,8 +232,9 @@ def test_html_escapes_every_string(audit):
     for rows in changed["calibration"].values():
         for row in rows:
             row["claim"] = "alignment"
-    for name in audit["runs"]:
-        changed["runs"][name]["created"] = audit["runs"][name]["created"]
+    for part in ("runs", "problems"):
+        for name in audit[part]:
+            changed[part][name]["created"] = audit[part][name]["created"]
     page = Page(report.html(changed))
     assert page.all("script") == []
     assert page.text.count("<script>x</script>") > 50
@@ -302,9 +320,12 @@ def test_numbers_that_are_not_known(audit):
 
 
 def test_study_without_runs_or_evidence(audit):
-    audit.update(runs={}, data={}, claims=[claim("control", "figures/small/risk.png", evidence=[], seeds={})])
+    audit.update(
+        runs={}, problems={}, data={}, claims=[claim("control", "figures/small/risk.png", evidence=[], seeds={})]
+    )
     for text in texts(audit):
         assert "No run was followed." in text
+        assert "Small problems" not in text
         assert "--check results/small/audit.json" in text
 
 
@@ -331,7 +352,7 @@ def test_markdown_tables_are_whole(audit):
     audit["claims"][0]["seeds"]["alexnet/seed0"]["reason"] = "a | b\nc"
     lines = report.markdown(audit, Path("results/small")).splitlines()
     tables = [i for i, line in enumerate(lines) if re.fullmatch(r"\|(---\|)+", line)]
-    assert len(tables) == 4 + 2 * len(audit["claims"])
+    assert len(tables) == 5 + 2 * len(audit["claims"])
     for i in tables:
         columns = lines[i].count("|")
         assert lines[i - 2] == ""

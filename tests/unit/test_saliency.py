@@ -95,8 +95,11 @@ def test_what_is_no_square_image_has_angles_and_no_picture(reshape):
 
 
 def test_a_gradient_that_vanishes_has_no_direction_and_no_picture():
-    found = linear_map()
-    table = saliency.table(trajectory(found, [turned(0.0), 0 * turned(0.0), turned(0.0)]))
+    found = network_map(convolutional(), 3)
+    weights = found.flatten()
+    silent = weights.clone()
+    silent[found.blocks[-1].start :] = 0
+    table = saliency.table(trajectory(found, [weights, silent, weights]))
     assert table.loc[table["snapshot"] == 1, ["moved", "to_last"]].isna().all(axis=None)
     assert table.loc[table["snapshot"] == 2, "moved"].isna().all()
     assert table.loc[table["snapshot"] == 2, "over_two"].eq(0).all()

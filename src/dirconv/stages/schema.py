@@ -14,10 +14,10 @@ from dirconv.options import member, modules
 
 
 def study_schema() -> dict[str, Any]:
-    """The schema of `Study`, with the options of every data source, network and flow method filled in."""
+    """The schema of `Study`, with the options of every data source, network, flow method and problem filled in."""
     schema = pydantic.TypeAdapter(Study).json_schema()
     definitions = schema["$defs"]
-    for package, target in (("data", "data"), ("models", "model"), ("flow", "flow")):
+    for package, target in (("data", "data"), ("models", "model"), ("flow", "flow"), ("problems", "problem")):
         choices = []
         for name in modules(package):
             found = pydantic.TypeAdapter(member(package, name, package).Spec).json_schema()
@@ -26,6 +26,8 @@ def study_schema() -> dict[str, Any]:
             choices.append({"$ref": f"#/$defs/{package}.{name}"})
         if target == "data":
             schema["properties"]["data"]["additionalProperties"] = {"oneOf": choices}
+        elif target == "problem":
+            definitions["Problem"]["properties"]["problem"] = {"oneOf": choices}
         else:
             optional = [{"type": "null"}] if target == "flow" else []
             definitions["Run"]["properties"][target] = {"oneOf": choices + optional}
