@@ -25,8 +25,10 @@ def test_study_files_are_valid(path, monkeypatch):
     study = resolve.load(path)
     assert study.study.study == path.stem
     default = resolve.load(ROOT / "config" / "digits.yaml")
-    of_networks = {name for name, claim in default.claims.items() if set(claim.runs) <= set(default.study.runs)}
-    assert of_networks <= set(study.claims) <= set(default.claims)
+    for which in ("runs", "problems"):  # all claims about networks, or none; about problems, or none
+        mine = {name for name, claim in study.claims.items() if set(claim.runs) <= set(getattr(study.study, which))}
+        all_ = {name for name, claim in default.claims.items() if set(claim.runs) <= set(getattr(default.study, which))}
+        assert mine in (set(), all_)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
@@ -36,5 +38,13 @@ def test_study_files_obey_the_schema(path):
 
     values = json.loads(json.dumps(yaml.safe_load(path.read_text())))
     Draft202012Validator(study_schema()).validate(values)
-    values["runs"]["alexnet"]["flow"]["tolerence"] = 1
+    if "runs" in values:
+        values["runs"]["alexnet"]["flow"]["tolerence"] = 1
+    else:
+        values["problems"]["deep_linear_2"]["problem"]["dept"] = 1
     assert not Draft202012Validator(study_schema()).is_valid(values)
+
+
+def test_the_default_study_holds_the_theorems():
+    theorems, default = (resolve.load(ROOT / "config" / f"{name}.yaml").study for name in ("theorems", "digits"))
+    assert theorems.problems == default.problems

@@ -101,16 +101,17 @@ def _follow(spec: Spec, seed: int) -> Followed:
         return float(angle(state)) - 2 * math.pi * spec.turns
 
     around.terminal = True
-    found = solve_ivp(
-        lambda _, state: rates(spec, state),
-        (0.0, 4 * math.pi * spec.turns + 10),
-        start,
-        method="Radau",
-        rtol=spec.tolerance,
-        atol=spec.tolerance * np.array([1.0, 1.0, 1.0, 1e-6]),
-        dense_output=True,
-        events=around,
-    )
+    with np.errstate(over="ignore"):  # SciPy's own search for difference steps
+        found = solve_ivp(
+            lambda _, state: rates(spec, state),
+            (0.0, 4 * math.pi * spec.turns + 10),
+            start,
+            method="Radau",
+            rtol=spec.tolerance,
+            atol=spec.tolerance * np.array([1.0, 1.0, 1.0, 1e-6]),
+            dense_output=True,
+            events=around,
+        )
     whole = len(found.t_events[0]) > 0
     zeta = np.linspace(0.0, found.t[-1], spec.points + 1)
     state = found.sol(zeta)

@@ -133,9 +133,15 @@ def _claim(claim: dict[str, Any], pictures: dict[str, dict[str, Any]]) -> dict[s
             {"member": name, "verdict": outcome["verdict"], "reason": outcome["reason"], **_estimate(outcome)}
             for name, outcome in claim["seeds"].items()
         ],
+        "tally": _tally(claim["seeds"]),
         "picture": picture if picture["first"]["id"] == claim["id"] else None,
         "shown_by": picture["first"],
     }
+
+
+def _tally(seeds: dict[str, dict[str, Any]]) -> str:
+    verdicts = Counter(outcome["verdict"] for outcome in seeds.values())
+    return f"{len(seeds)} runs: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
 
 
 def _calibration(scores: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, str]]]:
