@@ -15,7 +15,7 @@ from torch.nn import functional
 from dirconv import flow, losses
 from dirconv.errors import UserError
 from dirconv.margins.network import NetworkMap
-from dirconv.options import member, Stop, modules
+from dirconv.options import Stop, member, modules
 from dirconv.own import _checks, _exact, follow
 from dirconv.stages import homogeneity
 
