@@ -9,7 +9,7 @@ for name in STUDY.study.problems:
         params:
             spec=as_json(STUDY.problem_specification(name)),
             code=problem.code(STUDY.problem_specification(name)),
-            out=f"{RESULTS}/measures/{name}",
+            out=subpath(output[0], ancestor=2),
         log:
             f"{LOGS}/problem-{name}.log",
         conda:
