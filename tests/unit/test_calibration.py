@@ -42,7 +42,7 @@ def test_speeds_are_integrable_and_vanish_as_their_families_say(family):
 
 
 def test_the_valley_grows_as_the_mexican_hat_makes_it():
-    """τ = e^φ φ³ along the valley, so the angle travelled is ln τ but for logarithms of it."""
+    """τ = e^φ φ³ along this valley, so the angle travelled is ln τ but for logarithms of it."""
     for index in range(5):
         speed = held_out.FAMILIES["Mexican hat's valley"].draw(np.random.default_rng(index))
         tau = speed.end * np.geomspace(1e-2, 1, 4001)

@@ -15,7 +15,7 @@ import dataclasses
 
 import numpy as np
 
-from dirconv.claims.statistics import FITS, LEVEL, RESOLUTION, TOGETHER
+from dirconv.claims.statistics import LEVEL, RESOLUTION, TOGETHER
 
 SECANTS = 24
 FEWEST = 6
@@ -26,18 +26,12 @@ BEYOND = np.geomspace(1e-6, 1e2, 241)  # a − ã_last over the last secant's Δ
 
 @dataclasses.dataclass(frozen=True)
 class Exponent:
-    """κ of the best fit, its interval, and how far neighbouring residuals go together."""
+    """κ of the best fit, and its interval."""
 
     kappa: float
     low: float
     high: float
     secants: int
-    together: float
-
-    @property
-    def fits(self) -> bool:
-        """Whether (1) describes the path."""
-        return self.together < FITS
 
 
 def exponent(tau: np.ndarray, zeta: np.ndarray, margin: np.ndarray, since: float) -> Exponent | None:
@@ -79,4 +73,4 @@ def exponent(tau: np.ndarray, zeta: np.ndarray, margin: np.ndarray, since: float
     spread = max(total / max(n - 3, 1), RESOLUTION**2) * (1 + together) / (1 - together)
     inside = KAPPA[(squares <= squares[best] + spread * stats.f.ppf(LEVEL, 1, max(n - 3, 1))).any(1)]
     step = KAPPA[1] - KAPPA[0]
-    return Exponent(float(KAPPA[best[0]]), float(inside.min() - step), float(inside.max() + step), n, together)
+    return Exponent(float(KAPPA[best[0]]), float(inside.min() - step), float(inside.max() + step), n)

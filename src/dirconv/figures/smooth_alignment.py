@@ -50,6 +50,8 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         style.curves(one, table[table["quantity"] == name], "tau", "value", palette, alpha=0.6, linewidth=0.8)
         style.log(one, y=True)
         one.set(xlabel=style.TAU, ylabel=label)
+    if axes[1].lines:
+        axes[1].set_ylim(bottom=axes[1].get_ylim()[0] * 1e-5)  # room for the exponents
     names = {source.run: source.network for source in shown}
     text = [
         f"{names[run]}: κ = {np.median(values):.2f} [{np.min(values):.2f}, {np.max(values):.2f}]"

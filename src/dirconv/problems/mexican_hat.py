@@ -3,9 +3,9 @@ r"""The Mexican hat: smooth and homogeneous but not definable, and its direction
     f(r, φ) = e^(−R) [1 − C sin(φ − R)],     R = 1/(1 − r²),     C = 4r⁴/(4r⁴ + R⁻⁴)     (r < 1; f = 0 beyond)
 
 lifted to h(u, v, z) = ρ^L (1 − f(u/ρ, v/ρ)), ρ² = u² + v² + z², one margin, exponential loss. On the sphere, whose
-metric is dr²/(1 − r²) + r² dφ², the flow in τ = ln ρ descends f: θ' = −∇f/(L (1 − f)). The spiral φ = R is unstable;
-the attractor is the valley φ = R + π/2, which circles as r → 1. There ∫ tan ∠ dτ = ∞, the path's length, while
-∫ tan² ∠ dτ is finite and tan ∠ → 0: the direction does not converge, and the gradient aligns.
+metric is dr²/(1 − r²) + r² dφ², the flow in τ = ln ρ descends f: θ' = −∇f/(L (1 − f)). A start on the
+spiral φ = R leaves it; the attractor is the valley φ = R + π/2, which circles as r → 1. There the path's length,
+∫ tan ∠ dτ, is infinite while ∫ tan² ∠ dτ is finite and tan ∠ → 0: the direction does not converge, the gradient aligns.
 
 Followed in arc length ζ with R and δ = φ − R − π/2, which is of the size of R⁻⁴ (η = δ R⁴ is integrated). With
 g = e^R f = (1 − C) + 2C sin²(δ/2), G = g + C' cos δ + C sin δ and S² = 4r²R³G² + C² sin²δ/r²,
@@ -14,7 +14,8 @@ g = e^R f = (1 − C) + 2C sin²(δ/2), G = g + C' cos δ + C sin δ and S² = 4
 
 and τ = e^R w with dw/dζ = L (1 − f)/S − w dR/dζ. No factor e^(−R) is left where it could underflow.
 
-Tables besides `path`: `spiral` (a row a recorded point: R, φ, u, v, ∫ tan² ∠ dτ).
+Tables besides `path`: `spiral` (a row a recorded point: R, φ, u, v, ∫ tan² ∠ dτ). In `path`, `evaluations` and
+`jacobians` are the solver's over the whole run, `error` is the tolerance asked of it, `step_size` the spacing in τ.
 
 Source: Lyu & Li 2020, appendix, after Absil, Mahony & Andrews 2005.
 """
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = ("path", "spiral")
+MOST_TURNS = 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,8 @@ class Spec:
 
     def __post_init__(self) -> None:
         require_positive(self, "degree", "turns", "tolerance", "points")
+        if self.turns > MOST_TURNS:
+            raise ValueError(f"turns: at most {MOST_TURNS}, beyond which τ is no float64, got {self.turns}")
 
     @property
     def data(self) -> str:
@@ -116,10 +120,12 @@ def _follow(spec: Spec, seed: int) -> Followed:
     zeta = np.linspace(0.0, found.t[-1], spec.points + 1)
     state = found.sol(zeta)
     state[2, 0] = 0.0
-    return Followed(_tables(spec, zeta, state, first, found.nfev), "steps" if whole else "step_underflow")
+    return Followed(_tables(spec, zeta, state, found.nfev, found.njev), "steps" if whole else "step_underflow")
 
 
-def _tables(spec: Spec, zeta: np.ndarray, state: np.ndarray, first: float, evaluations: int) -> dict[str, pd.DataFrame]:
+def _tables(
+    spec: Spec, zeta: np.ndarray, state: np.ndarray, evaluations: int, jacobians: int
+) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
     big_r, eta, w, integral = state
@@ -135,7 +141,7 @@ def _tables(spec: Spec, zeta: np.ndarray, state: np.ndarray, first: float, evalu
             "step": np.arange(len(zeta)),
             "tau": tau,
             "evaluations": evaluations,
-            "jacobians": 0,
+            "jacobians": jacobians,
             "zeta": zeta,
             "tan": tan,
             "smoothed_margin": height,

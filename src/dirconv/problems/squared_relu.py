@@ -5,8 +5,8 @@ r"""Two-layer squared-ReLU networks in two or three dimensions, whose global max
 
 With fixed signs the normalized margin is that of a signed measure of total variation one with mass ‖w_j‖²/‖W‖² at
 w_j/‖w_j‖, and the best measure is known (`dirconv.oracles.signed_measure`). A start whose neurons of both signs cover
-the sphere (`start: cover`: evenly spread, turned at random) is to reach it; `start: few` draws a few neurons at random,
-`start: cone` puts all of them within `cone` radians of one direction, and neither need.
+the sphere (`start: cover`: evenly spread, turned at random) is to reach it; `start: random` draws directions, and need
+not where they are few.
 
 With trained outputs c_j = a_j ‖w_j‖² costs 3 · 2^(−2/3) |c_j|^(2/3) of ‖W‖², a 2/3-quasi-norm: nothing convex
 certifies the limit. Σ|c_j| ≤ 2/(3√3) ‖W‖³ bounds the normalized margin by 2γ*/(3√3), attained only by one neuron.
@@ -51,9 +51,7 @@ class Spec(Flowing):
     name: Literal["squared_relu"] = "squared_relu"
     dimension: Literal[2, 3] = 2
     neurons: int = 64
-    start: Literal["cover", "few", "cone"] = "cover"
-    cone: float = 0.5  # radians
-    scale: float = 1.0  # of the weights at the start
+    start: Literal["cover", "random"] = "cover"
     trained: bool = False  # the output weights too
     examples: int = 16
     teacher: int = 4  # neurons that label the data
@@ -63,7 +61,7 @@ class Spec(Flowing):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_positive(self, "neurons", "cone", "scale", "examples", "teacher")
+        require_positive(self, "neurons", "examples", "teacher")
         if self.neurons % 2:
             raise ValueError(f"neurons: must be even, half of either sign, got {self.neurons}")
 
@@ -110,15 +108,8 @@ def start(spec: Spec, seed: int) -> np.ndarray:
     else:
         w = random.normal(size=(m, d))
         w /= np.linalg.norm(w, axis=1, keepdims=True)
-        if spec.start == "cone":
-            axis = random.normal(size=d)
-            axis /= np.linalg.norm(axis)
-            aside = w - np.outer(w @ axis, axis)
-            aside /= np.linalg.norm(aside, axis=1, keepdims=True)
-            tilt = spec.cone * np.sqrt(random.uniform(size=(m, 1)))
-            w = np.cos(tilt) * axis + np.sin(tilt) * aside
-    w = spec.scale * w / math.sqrt(m)
-    return np.concatenate([w.ravel(), spec.scale * signs(spec) / math.sqrt(2 * m)]) if spec.trained else w.ravel()
+    w = w / math.sqrt(m)
+    return np.concatenate([w.ravel(), signs(spec) / math.sqrt(2 * m)]) if spec.trained else w.ravel()
 
 
 def _even(count: int, dimension: int) -> np.ndarray:

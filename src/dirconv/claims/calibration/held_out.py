@@ -62,7 +62,7 @@ def _wave(random: np.random.Generator) -> Speed:
 
 
 def _valley(random: np.random.Generator) -> Speed:
-    """The Mexican hat's valley: along it τ grows like e^φ φ³ with the angle φ, and the direction circles."""
+    """A valley like the Mexican hat's: τ grows like e^φ φ³ with the angle φ (φ⁴ for the map that is followed)."""
     start, turns = random.uniform(4, 15), random.uniform(0.3, 3)
     size = random.uniform(0.3, 1)
     phi = np.linspace(start, start + 2 * math.pi * turns, 20_001)

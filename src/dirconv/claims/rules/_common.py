@@ -31,6 +31,12 @@ def from_assumption(evidence: Evidence) -> pd.DataFrame:
     return path
 
 
+def uncertified(limit: pd.DataFrame, gap: float) -> str:
+    """Why the optimum that a table `limit` holds its rows against is not known to a relative duality `gap`, or ''."""
+    found = float(1 - limit["lower"].iloc[-1] / limit["upper"].iloc[-1])
+    return "" if found <= gap else f"the optimum is only known to a relative gap of {found:.1g}"
+
+
 def too_short(tau: float, needed: float) -> str:
     """Why a τ as short as this decides nothing, or ''."""
     if tau >= needed:

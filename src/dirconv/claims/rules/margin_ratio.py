@@ -35,10 +35,10 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         return inconclusive(unmet)
     limit = evidence.tables["limit"]
     tau, ratio = limit["tau"].to_numpy(), limit["ratio"].to_numpy()
-    gap = float(1 - limit["lower"].iloc[-1] / limit["upper"].iloc[-1])
     end = float(ratio[-1])
-    if not gap <= thresholds.gap:
-        return inconclusive(f"the optimum is only known to a relative gap of {gap:.1g}", end)
+    unknown = _common.uncertified(limit, thresholds.gap)
+    if unknown:
+        return inconclusive(unknown, end)
     gained = float(end - np.interp(0.5 * tau[-1], tau, ratio))
     reason = f"gained {gained:.2g} over the second half of τ"
     if end >= thresholds.ratio:

@@ -33,17 +33,17 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if unmet:
         return inconclusive(unmet)
     limit = evidence.tables["limit"]
-    end = limit.iloc[-1]
-    gap = (end["upper"] - end["lower"]) / end["upper"]
-    if not gap <= thresholds.gap:
-        return inconclusive(f"the optimum is only known to a relative gap of {gap:.1g}", float(end["angle"]))
+    end = float(limit["angle"].iloc[-1])
+    unknown = _common.uncertified(limit, thresholds.gap)
+    if unknown:
+        return inconclusive(unknown, end)
     found = rate(limit["tau"].to_numpy(), limit["angle"].to_numpy())
     if found is None:
-        return inconclusive("too few points for a rate", float(end["angle"]))
+        return inconclusive("too few points for a rate", end)
     value, low, high = found
     reason = f"the angle falls like e^(−κτ), κ = {value:.2f} [{low:.2f}, {high:.2f}]"
-    if end["angle"] <= thresholds.angle:
-        return Outcome(Verdict.SUPPORTED, float(end["angle"]), reason=reason)
+    if end <= thresholds.angle:
+        return Outcome(Verdict.SUPPORTED, end, reason=reason)
     if high < thresholds.rate:
-        return Outcome(Verdict.CONTRADICTED, float(end["angle"]), reason=reason)
-    return inconclusive(reason, float(end["angle"]))
+        return Outcome(Verdict.CONTRADICTED, end, reason=reason)
+    return inconclusive(reason, end)
