@@ -26,6 +26,9 @@ CLAIMS = {
     "densenet_alignment",
     "control_biased_network",
     "control_assumption_unmet",
+    "path_desingularized_alexnet",
+    "control_mexican_hat",
+    "control_mexican_hat_alignment",
 }
 
 
@@ -56,6 +59,8 @@ def test_controls_come_out_as_they_must(done):
     assert claims["control_biased_network"]["verdict"] == "contradicted"
     assert claims["control_assumption_unmet"]["verdict"] == "inconclusive"
     assert "ℓ(0)" in claims["control_assumption_unmet"]["reason"]
+    assert claims["control_mexican_hat"]["verdict"] == "contradicted"
+    assert claims["control_mexican_hat_alignment"]["verdict"] == "supported"
 
 
 def test_check_fails_when_a_control_does_not(finished):
@@ -119,8 +124,11 @@ def test_an_edit_reruns_its_chain_and_no_other(finished):
     after = {"audit": 1, "notebook": 1, "check": 1, "default": 1}
     assert planned_after("figures/errors.py") == {"figure": 1, **after}
     assert planned_after("claims/rules/risk.py") == {"claim": 1, **after}
-    # a module that only other modules import: seven claims are judged by a tail's exponent
-    assert planned_after("claims/statistics.py") == {"claim": 7, "calibration": 1, "figure": 1, **after}
+    # a module that only other modules import: ten claims are judged by an exponent, and three figures show one
+    assert planned_after("claims/statistics.py") == {"claim": 10, "calibration": 1, "figure": 3, **after}
+    jobs = planned_after("problems/mexican_hat.py")
+    assert jobs["problem_mexican_hat"] == 1
+    assert not {"data", "train", "flow", "measure", "homogeneity"} & set(jobs)
     jobs = planned_after("measures/direction.py")
     assert jobs["measure"] == 6
     assert not {"data", "train", "flow", "homogeneity"} & set(jobs)
@@ -186,6 +194,17 @@ def test_measures_of_an_edited_study_are_no_reference(done, fresh):
     shutil.rmtree(fresh.results / "measures" / "densenet" / "seed0")
     jobs = fresh.planned("audit")
     assert (jobs["train"], jobs["flow"], jobs["measure"]) == (1, 1, 1)
+
+
+def test_problems_of_an_edited_study_are_no_reference(done, fresh):
+    shutil.copytree(done.results / "measures", fresh.results / "measures")
+    study = fresh.folder / "config" / "smoke.yaml"
+    study.write_text(study.read_text().replace("turns: 3.0", "turns: 3.5"))
+    run = fresh.snakemake("audit")
+    assert run.returncode != 0
+    assert "measures/mexican_hat/seed0: made with other options" in run.stderr
+    shutil.rmtree(fresh.results / "measures" / "mexican_hat")
+    assert fresh.planned("audit")["problem_mexican_hat"] == 1
 
 
 def test_moved_on_code_makes_the_audit_say_stale(done, fresh):

@@ -30,6 +30,12 @@ def run(study_file: Path, overrides: str) -> None:
     folders = {member: results / "measures" / member for name in resolved.claims for member in resolved.inputs(name)}
     manifests = {member: artifacts.read_manifest(folder) for member, folder in folders.items()}
     stale = {member for member, manifest in manifests.items() if _stale(manifest, resolved.code(member))}
+    for member, (name, _) in resolved.solved.items():  # Snakemake does not know how a clone's artifacts came about
+        today = artifacts.finite(resolved.problem_specification(name)["problem"])
+        if member in manifests and manifests[member]["specification"]["problem"] != today:
+            raise UserError(
+                f"{folders[member]}: made with other options than {study_file} has now; delete it to run again"
+            )
     trained = {member: manifest for member, manifest in manifests.items() if "trajectory" in manifest}
     first = next(iter(trained.values()), {}).get("trajectory") or next(iter(manifests.values()))
     audit = {
