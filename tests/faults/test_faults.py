@@ -63,7 +63,7 @@ CHANGES = {
     "bad depth": (lambda s: s["runs"]["densenet"]["model"].update(depth=12), ["depth", "12"]),
     "no name": (lambda s: s.update(study="../elsewhere"), ["study", "../elsewhere"]),
     "image size": (lambda s: s["data"]["digits"].update(size=16), ["data.digits.size", "32"]),
-    "no runs": (lambda s: s.update(runs={}), ["runs"]),
+    "no runs": (lambda s: s.update(runs={}, problems={}), ["runs"]),
     "claim of a run that is not followed": (
         lambda s: [
             s["runs"]["densenet"].pop("train"),

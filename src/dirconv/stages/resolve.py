@@ -269,7 +269,8 @@ def job(resolved: Resolved, stage: str, name: str, seed: int | None) -> dict[str
     """The specification of one job: of `dirconv data`, `problem`, `homogeneity`, `train` or `flow`."""
     known = list({"data": resolved.study.data, "problem": resolved.study.problems}.get(stage, resolved.study.runs))
     if name not in known:
-        raise UserError(f"--name: unknown {name!r}{did_you_mean(name, known)}")
+        near = did_you_mean(name, known) if known else f"; {resolved.where} has none"
+        raise UserError(f"--name: unknown {name!r}{near}")
     if stage == "data":
         return resolved.data_options(name)
     if stage == "problem":
