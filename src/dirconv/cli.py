@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import dirconv
-from dirconv.errors import UserError
+from dirconv.errors import Unfinished, UserError
+
+UNFINISHED = 75  # exit code of a job whose time was up: the shell's "try again" (EX_TEMPFAIL)
 
 CALIBRATE = """\
 --cases takes a Parquet file with a row for each snapshot and the columns case, tau, zeta, tan, cos, smoothed_margin and
@@ -51,8 +53,15 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--name", required=True, help="of the data set in its study file")
     job("problem", "follow a small problem whose answer is known from all its seeds", "out")
     job("homogeneity", "check a network's declared degree", "out")
-    job("train", "SGD until the risk is below ℓ(0)", "split", "check", "out", "checkpoints", "log")
-    job("flow", "follow the flow from there", "split", "start", "out", "checkpoints", "log")
+    train = job("train", "SGD until the risk is below ℓ(0)", "split", "check", "out", "checkpoints", "log")
+    flow = job("flow", "follow the flow from there", "split", "start", "out", "checkpoints", "log")
+    for command in (train, flow):
+        command.add_argument(
+            "--seconds",
+            type=float,
+            default=None,
+            help=f"stop after so long, with exit code {UNFINISHED}; the same command goes on, to the same result",
+        )
     job("measure", "tables from a trajectory", "split", "start", "trajectory", "out")
 
     claim = stage("claim", "judge a claim", "registry", "measures", "out")
@@ -105,12 +114,12 @@ def _run(options: argparse.Namespace) -> int:
         from dirconv.stages import _specification, train
 
         spec = _specification.read(options.spec)
-        train.run(spec, options.split, options.check, options.out, options.checkpoints, options.log)
+        train.run(spec, options.split, options.check, options.out, options.checkpoints, options.log, options.seconds)
     elif command == "flow":
         from dirconv.stages import _specification, flow
 
         spec = _specification.read(options.spec)
-        flow.run(spec, options.split, options.start, options.out, options.checkpoints, options.log)
+        flow.run(spec, options.split, options.start, options.out, options.checkpoints, options.log, options.seconds)
     elif command == "measure":
         from dirconv.stages import _specification, measure
 
@@ -178,6 +187,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"dirconv: error: {error}", file=sys.stderr)
         return 2
+    except Unfinished as where:
+        print(f"dirconv: {where}; time is up, run the same command to go on", file=sys.stderr)
+        return UNFINISHED
     except BrokenPipeError:  # `dirconv … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

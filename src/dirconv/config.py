@@ -22,7 +22,7 @@ class Run:
 
     data: str
     model: dict[str, Any]
-    loss: Literal["exponential", "logistic", "cross_entropy"] = "logistic"
+    loss: Literal["exponential", "logistic", "cross_entropy", "polynomial"] = "logistic"
     seeds: list[int] = dataclasses.field(default_factory=lambda: [0])
     declared_degree: int | None = None  # overrides the degree that the model states; the check holds it to that
     train: Train | None = None

@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints it and exits with code 2; nothing half-written is left behind.
     """
+
+
+class Unfinished(Exception):
+    """A job's time was up. Its checkpoint is written, and the same command goes on from it."""

@@ -10,7 +10,12 @@ loss                    ℓ of one example                 ln(−∂ℓ/∂pᵢ�
 exponential             Σₖ e^(−pᵢₖ)                      −pᵢₖ
 logistic, K = 2         ln(1 + e^(−pᵢ))                  −pᵢ − ln(1 + e^(−pᵢ))
 cross_entropy           ln(1 + Σₖ e^(−pᵢₖ))              −pᵢₖ − ln(1 + Σₖ e^(−pᵢₖ))
+polynomial, K = 2       (1 + pᵢ)^(−2), 1 − 2 pᵢ below 0  ln 2 − 3 ln(1 + max(pᵢ, 0))
 ======================  ===============================  ==========================
+
+The last is a control: no theorem of the paper holds for a polynomial tail. Convex and once continuously
+differentiable, ℓ(0) = 1; its weights q ∝ p^(−3) do not concentrate on the smallest margins, and the direction tends to
+a minimum of Σ pᵢ(θ)^(−2) instead of the maximum margin.
 
 Source: Ji & Telgarsky (2020), Section 2, for ℓ, ℒ and ℓ⁻¹; checked against mpmath in tests/unit/test_losses.py.
 """
@@ -24,7 +29,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-LOSSES = ("exponential", "logistic", "cross_entropy")  # kept in step with `get` by a test
+LOSSES = ("exponential", "logistic", "cross_entropy", "polynomial")  # kept in step with `get` by a test
 
 
 class Loss(Protocol):
@@ -107,6 +112,27 @@ class Logistic(CrossEntropy):
     name = "logistic"
 
 
+class Polynomial(_Softmin):
+    """ℓ(z) = (1 + z)^(−k) for z ≥ 0 and 1 − k z for z < 0, two classes, k = 2."""
+
+    name = "polynomial"
+    ln_at_zero = 0.0
+    power = 2.0  # k
+
+    def ln_risk(self, margins: Tensor) -> Tensor:
+        z = margins.double()
+        tail = -self.power * torch.log1p(z.clamp(min=0))
+        return torch.logsumexp(torch.where(z >= 0, tail, torch.log1p(-self.power * z.clamp(max=0))).flatten(), 0)
+
+    def ln_slopes(self, margins: Tensor) -> Tensor:
+        return math.log(self.power) - (self.power + 1) * torch.log1p(margins.double().clamp(min=0))
+
+    def inverse(self, ln_risk: float) -> float:
+        if ln_risk > 0:
+            return -math.expm1(ln_risk) / self.power
+        return math.expm1(-ln_risk / self.power)
+
+
 def get(name: str) -> Loss:
     """The loss of that name."""
-    return {loss.name: loss for loss in (Exponential(), Logistic(), CrossEntropy())}[name]
+    return {loss.name: loss for loss in (Exponential(), Logistic(), CrossEntropy(), Polynomial())}[name]

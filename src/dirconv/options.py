@@ -14,9 +14,10 @@ import importlib
 import json
 import math
 import pkgutil
+import re
 import typing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from dirconv.errors import UserError
 
@@ -39,6 +40,7 @@ class Train:
     batch: int = 100
     epochs: int = 400  # give up after this many; the run goes on, and its claims are inconclusive
     scale: float = 1.0  # factor on the initial weights of the network's convolutions and linear layers
+    arithmetic: Literal["float32", "bfloat16"] = "float32"  # of the batches' gradients; never of a measured margin
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
@@ -109,7 +111,13 @@ def parse(kind: type[T], value: Any, where: str) -> T:
         if first["type"] == "value_error":  # raised by a dataclass's own __post_init__, which names the field
             raise UserError(f"{key}.{first['ctx']['error']}") from error
         message = first["msg"][0].lower() + first["msg"][1:]
-        raise UserError(f"{key}: {message}, got {first['input']!r}") from error
+        raise UserError(f"{key}: {message}, got {first['input']!r}{_exponent(first['input'])}") from error
+
+
+def _exponent(value: Any) -> str:
+    """YAML 1.1 reads 1e-5 as text."""
+    written = isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+[eE][+-]?\d+", value)
+    return "; YAML reads that as text: write a point and the exponent's sign, as in 1.0e-5" if written else ""
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dirconv.losses import Loss
+from dirconv.margins.batch import BatchGradient
 from dirconv.margins.network import NetworkMap
 from dirconv.options import Train
 
@@ -40,6 +41,7 @@ def epochs(margin_map: NetworkMap, loss: Loss, options: Train, state: SgdState) 
     """
     generator = torch.Generator()
     generator.set_state(state.random)
+    descent = BatchGradient(margin_map, loss, options.arithmetic)
     n = len(margin_map.images)
     batch = min(options.batch, n)
     while state.epoch < options.epochs:
@@ -47,11 +49,7 @@ def epochs(margin_map: NetworkMap, loss: Loss, options: Train, state: SgdState) 
         order = torch.randperm(n, generator=generator).to(margin_map.images.device)
         # batches of equal size up to one example: a last batch of one has no batch statistics
         for members in order.tensor_split(max(1, n // batch)):
-            part = margin_map.on(margin_map.images[members], margin_map.labels[members])
-            part = dataclasses.replace(part, chunk=len(members))
-            margins, pullback = part.linearize(weights)
-            gradient = -pullback(loss.ln_slopes(margins).exp()) / len(members)  # of the batch's mean loss
-            velocity = options.momentum * velocity + gradient
-            weights = weights - options.learning_rate * velocity
+            velocity.mul_(options.momentum).sub_(descent(weights, members))
+            weights.sub_(velocity, alpha=options.learning_rate)
         state = SgdState(weights, velocity, state.epoch + 1, generator.get_state())
         yield state

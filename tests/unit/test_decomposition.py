@@ -1,14 +1,19 @@
-"""Both sides of the flow's decomposition: against a flow step of high accuracy, and where they must not agree. And the
-rule's verdicts."""
+"""Both sides of the flow's decomposition: against a flow step of high accuracy, against finite differences of a network
+with pooling, and where they must not agree. And the rule's verdicts."""
+
+import dataclasses
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from dirconv import losses
 from dirconv.claims import Evidence, Verdict
 from dirconv.claims.rules import decomposition as rule
+from dirconv.margins.network import NetworkMap
+from dirconv.measures import Trajectory, decomposition
 from dirconv.measures._decomposition import decompose
 
 LOSSES = [losses.get("exponential"), losses.get("logistic")]
@@ -73,6 +78,124 @@ def test_a_velocity_or_rates_that_are_not_the_gradients_are_seen(squared_relu):
     bent = velocity * (1 + 1e-4 * torch.cos(torch.arange(len(velocity))))
     for v, r in ((bent, rates), (velocity, rates * (1 + 1e-4)), (velocity, rates.float().double())):
         assert decompose(loss, 3, weights, p, v, r)[0]["difference"] > 1e-9
+
+
+# on a network
+
+
+def convolutional(bias=False, norm=False, outputs=1):
+    torch.manual_seed(2)
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1, bias=bias), *([nn.BatchNorm2d(4)] if norm else []), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(4, 5, 3, bias=bias), nn.ReLU(), nn.Flatten(), nn.Linear(20, outputs, bias=bias),
+    )  # fmt: skip
+
+
+def network_map(network, degree, count=7, classes=2, **options):
+    generator = torch.Generator().manual_seed(4)
+    images = torch.randn(count, 2, 8, 8, generator=generator)
+    labels = torch.arange(count) % classes
+    return NetworkMap(network, images, 2.0 * labels - 1 if classes == 2 else labels, degree, chunk=3, **options)
+
+
+def classified(found):
+    """Labels that the network itself gives, so that ℒ < ℓ(0) once its weights are large."""
+    with torch.no_grad():
+        out = found.network(found.images)
+    labels = torch.sign(out[:, 0]).double() if out.shape[1] == 1 else out.argmax(1)
+    return found.on(found.images, labels)
+
+
+def trajectory(found, weights, loss=LOSSES[1]):
+    """A run whose snapshots are all its steps."""
+    margins = [found.values(w.double()) for w in weights]
+    ln_risk = [float(loss.ln_risk(p)) for p in margins]
+    steps = pd.DataFrame(
+        {
+            "step": np.arange(len(weights)) * 10,
+            "zeta": 0.0,
+            "ln_risk": ln_risk,
+            "norm": [float(w.double().norm()) for w in weights],
+            "cos": 0.5,
+            "unnormalised_margin": [loss.inverse(each) for each in ln_risk],
+        }
+    )
+    return Trajectory(pd.DataFrame(), steps, steps["step"].to_numpy(), torch.stack(weights), found, found, loss)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_rates_are_those_of_the_margins(classes):
+    """Through convolutions as they are unfolded, pooling, and chunks that do not divide the examples."""
+    exact = network_map(convolutional(outputs=1 if classes == 2 else 3), 3, classes=classes).precise()
+    weights = exact.flatten()
+    velocity = torch.randn(weights.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    size = 1e-6
+    expected = (exact.values(weights + size * velocity) - exact.values(weights - size * velocity)) / (2 * size)
+    found = decomposition.rates(exact, weights, velocity)
+    assert found.shape == expected.shape == (7, 1 if classes == 2 else 2)
+    assert not found.requires_grad
+    torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-8)
+    _, pullback = exact.linearize(weights)
+    q = torch.rand(found.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    assert float((q * found).sum()) == pytest.approx(float(pullback(q) @ velocity), rel=1e-12)
+
+
+def growing(found, count=30):
+    """Weights of growing norm along a fixed direction, as float32 holds them; the first ones with ℒ > ℓ(0)."""
+    return [found.flatten().float() * scale for scale in np.linspace(0.5, 12, count)]
+
+
+def test_the_table_agrees_with_itself_from_weights_in_single_precision():
+    found = classified(network_map(convolutional(), 3))
+    run = trajectory(found, growing(found))
+    table = decomposition.table(run)
+    below = run.at_snapshots[run.at_snapshots["ln_risk"] < run.loss.ln_at_zero]["snapshot"]
+    assert 12 < len(below) < 30
+    assert table["difference"].max() < 1e-12
+    assert set(table["quantity"]) == {"smoothed_margin", "path_length"}
+    snapshots = table["snapshot"].unique()
+    assert len(snapshots) == decomposition.SNAPSHOTS == len(table) / 2
+    assert {snapshots[0], snapshots[-1]} == {below.iloc[0], below.iloc[-1]}
+    assert set(np.diff(snapshots)) <= {np.diff(snapshots).min(), np.diff(snapshots).min() + 1}
+    last = table.iloc[-1]
+    smallest = float(found.precise().values(run.weights[-1].double()).min())
+    assert last["resolution"] == pytest.approx(16 * 2**-53 * smallest, rel=1e-12)
+    assert (last["step"], last["norm"]) == (290, run.at_snapshots["norm"].iloc[-1])
+
+
+def aligned(found, steps=60):
+    """Weights after steps along v, a twentieth of their norm each: ⟨W, v⟩, and so the degree, then weighs something."""
+    weights = found.flatten()
+    for _ in range(steps):
+        p, pullback = found.linearize(weights)
+        velocity = pullback(LOSSES[1].weights(p))
+        weights = weights + 0.05 * weights.norm() * velocity / velocity.norm()
+    return weights
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_network_that_is_not_homogeneous_is_found_out(bias):
+    found = classified(network_map(convolutional(bias=bias), 3))
+    weights = aligned(found)
+    table = decomposition.table(trajectory(found, [weights, 1.1 * weights]))
+    worst = table.groupby("quantity")["difference"].max()
+    assert worst["path_length"] < 1e-12
+    assert (worst["smoothed_margin"] > 1e-4) == bias
+    assert bias or worst["smoothed_margin"] < 1e-12
+
+
+@pytest.mark.parametrize("why", ["no degree", "coupled", "never below"])
+def test_what_has_no_such_identity_has_an_empty_table(why, tmp_path):
+    found = classified(network_map(convolutional(norm=why == "coupled"), None if why == "no degree" else 3))
+    if why == "coupled":
+        found = dataclasses.replace(found, coupled=True)
+    weights = growing(found, 4)
+    table = decomposition.table(trajectory(found, [0.01 * weights[0]] if why == "never below" else weights))
+    assert table.empty
+    assert list(table) == list(decomposition.COLUMNS)
+    assert table["difference"].dtype == np.float64
+    table.to_parquet(tmp_path / "table.parquet")
+    assert list(pd.read_parquet(tmp_path / "table.parquet")) == list(table)
 
 
 # the rule

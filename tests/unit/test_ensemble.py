@@ -13,7 +13,6 @@ from dirconv.flow import _dual, _ensemble, proximal
 from dirconv.margins.ensemble import EnsembleMap
 from dirconv.margins.function import FunctionMap
 from dirconv.options import Stop
-from dirconv.problems._polynomial import POWER, Polynomial
 
 EXPONENTIAL = losses.get("exponential")
 
@@ -119,18 +118,3 @@ def test_forward_rates_and_backward_pullback_are_one_derivative():
     assert maps.values(weights).numpy() == pytest.approx(margins.numpy())
     assert maps.rates(weights, v).numpy() == pytest.approx((jacobian @ v[:, :, None])[:, :, 0].numpy())
     assert maps.pullback(weights, q).numpy() == pytest.approx((q[:, None] @ jacobian)[:, 0].numpy())
-
-
-def test_the_polynomial_loss_is_what_it_says():
-    loss = Polynomial()
-    z = torch.tensor([-2.0, -0.3, 0.0, 0.5, 30.0, 1e6], dtype=torch.float64)
-    value = torch.where(z >= 0, (1 + z.clamp(min=0)) ** -POWER, 1 - POWER * z)
-    for p, expected in zip(z, value, strict=True):
-        assert float(loss.ln_risk(p[None, None])) == pytest.approx(math.log(float(expected)), abs=1e-12)
-        assert loss.inverse(math.log(float(expected))) == pytest.approx(float(p), rel=1e-9, abs=1e-12)
-        if p == 0:  # where two branches meet, autograd sees neither
-            assert float(loss.ln_slopes(p[None, None])) == pytest.approx(math.log(POWER))
-            continue
-        at = p.clone().requires_grad_()
-        slope = torch.autograd.grad(loss.ln_risk(at[None, None]).exp(), at)[0]
-        assert float(loss.ln_slopes(p[None, None])) == pytest.approx(math.log(-float(slope)), rel=1e-9)

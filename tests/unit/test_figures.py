@@ -69,10 +69,8 @@ def source(
     saliency = snaps[["snapshot", "tau", "ln_risk"]].merge(pd.DataFrame({"example": range(6)}), how="cross")
     saliency["moved"] = np.repeat(angles, 6) * rng.uniform(1, 3, len(saliency))
     saliency["to_last"], saliency["norm"] = np.repeat(direction["angle_to_last"].to_numpy(), 6), 2.0
-    pixels = rng.integers(256, size=3 * 64).astype(np.uint8)
-    saliency["picture"] = [pixels[:64] if example < 4 else None for example in saliency["example"]]
-    first = (saliency["snapshot"] == 0) & (saliency["example"] < 4)
-    saliency["image"] = [pixels if one else None for one in first]
+    pixels = rng.integers(256, size=64).astype(np.uint8)
+    saliency["picture"] = [pixels if example < 4 else None for example in saliency["example"]]
     decomposition = snaps.merge(pd.DataFrame({"quantity": ["smoothed_margin", "path_length"]}), how="cross")
     decomposition["resolution"], decomposition["difference"] = 1e-15 * -decomposition["ln_risk"], 1e-14
     decomposition["radial"] = np.where(decomposition["quantity"] == "smoothed_margin", 0.1, 0.0)

@@ -142,6 +142,9 @@ def test_evaluating_changes_nothing_in_the_network(normalized):
     pullback(torch.ones(N, 1, dtype=torch.float64))
     found.frozen(weights).values(weights)
     evaluate(found, found.on(*data(1, n=3, seed=9)), weights)
+    margins, fixed = found.settled(weights)
+    assert torch.equal(margins, found.values(weights))
+    assert torch.equal(fixed.values(weights), found.frozen(weights).values(weights))
     assert torch.equal(weights, given)
     assert all(p.grad is None for p in found.network.parameters())
     for name, value in found.network.state_dict().items():

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from dirconv import losses, models
@@ -89,6 +90,23 @@ def test_densenet_takes_every_depth_of_six_m_plus_four(depth, growth):
     network = models.create(spec, 3, 2, torch.Generator())
     assert sum(isinstance(m, nn.Conv2d | nn.Linear) for m in network.modules()) == depth
     assert network(torch.zeros(2, 3, 8, 8)).shape == (2, 2)
+
+
+def test_densenet121_is_torchvisions_behind_another_stem():
+    """Same parameters in the same order, so that with the same weights and the same stem the logits are the same."""
+    spec = models.specification({"name": "densenet121"}, "m")
+    ours = models.create(spec, 3, 5, torch.Generator().manual_seed(0)).double().eval()
+    theirs = torchvision.models.densenet121(num_classes=5).double().eval()
+    stem = nn.Conv2d(3, 64, 3, padding=1, bias=False).double()
+    theirs.features.conv0, theirs.features.pool0 = stem, nn.Identity()
+    assert sum(p.numel() for p in ours.parameters()) == 6_953_856 + 64 * 27 - 64 * 147 + 1024 * 5 + 5
+    with torch.no_grad():
+        for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            other.copy_(mine)
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-10, atol=1e-10)
+    assert spec.degree is None
+    assert spec.coupled
 
 
 def test_layers_before_batch_normalization_are_scale_invariant():

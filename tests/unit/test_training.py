@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dirconv import losses, training
+from dirconv.margins.batch import BatchGradient
 from dirconv.margins.network import NetworkMap
 from dirconv.options import Train
 
@@ -169,3 +170,44 @@ def test_separable_data_is_classified():
     margins = found.values(state.weights)
     assert float(loss.ln_risk(margins)) < loss.ln_at_zero
     assert margins.min() > 0
+
+
+@pytest.mark.parametrize("ln_scale", [0.0, -700.0, 3.0])
+@pytest.mark.parametrize(("loss", "outputs"), [("logistic", 1), ("exponential", 1), ("cross_entropy", 4)])
+def test_a_batch_gradient_is_what_autograd_gives_for_its_mean_loss(loss, outputs, ln_scale):
+    x, y = data(outputs)
+    found = NetworkMap(network(outputs), x, y, None)
+    weights, members = found.flatten(), torch.tensor([7, 2, 5])
+    # far along a flow: weights so large that the gradient alone would underflow
+    leaf = weights.clone().requires_grad_()
+    margins = found.margins(leaf, x[members], y[members])
+    (expected,) = torch.autograd.grad(losses.get(loss).ln_risk(margins).exp() / 3, leaf)
+    got = BatchGradient(found, losses.get(loss))(weights, members, ln_scale)
+    torch.testing.assert_close(got, -expected * np.exp(-ln_scale), rtol=1e-9, atol=0)
+
+
+def test_a_scale_keeps_a_gradient_that_no_floating_point_number_holds():
+    x = torch.tensor([[1.0, 0.0], [2.0, 0.0]], dtype=torch.float64)
+    found = NetworkMap(Linear([1000.0, 0.0]), x, torch.ones(2, dtype=torch.float64), 1)
+    gradient = BatchGradient(found, losses.get("exponential"))
+    assert float(gradient(found.flatten(), torch.tensor([0])).norm()) == 0
+    assert gradient(found.flatten(), torch.tensor([0]), -1000.0).tolist() == pytest.approx([1.0, 0.0])
+
+
+def test_bfloat16_gradients_are_near_and_margins_are_measured_without():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(2, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 1)).float()
+    x, y = data(1)
+    found = NetworkMap(module, x.float(), y, None)
+    exact, near = (
+        BatchGradient(found, losses.get("logistic"), arithmetic)(found.flatten(), torch.arange(N))
+        for arithmetic in ("float32", "bfloat16")
+    )
+    assert 1e-5 < float((exact - near).norm() / exact.norm()) < 0.02
+    before = found.values(found.flatten())
+    list(
+        training.epochs(
+            found, losses.get("logistic"), Train(arithmetic="bfloat16", epochs=1), training.start(found.flatten(), 0)
+        )
+    )
+    torch.testing.assert_close(found.values(found.flatten()), before, rtol=0, atol=0)

@@ -38,7 +38,7 @@ def arguments(stage: str, spec: dict, out: Path, checkpoints: Path, folder: Path
 def kill_after_first_checkpoint(command: list[str], checkpoints: Path) -> None:
     process = subprocess.Popen(command, env={**os.environ, "DIRCONV_CHECKPOINT_SECONDS": "0"}, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
-    while not list(checkpoints.glob("*/state.safetensors")):
+    while not list(checkpoints.glob("*/state.json")):
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -62,7 +62,31 @@ def test_a_killed_job_goes_on_bit_for_bit(stage, study, done, tmp_path):
     assert "goes on from" in log
     for name in names:
         assert artifacts.sha256(out / name) == artifacts.sha256(whole / name), name
-    assert not list(checkpoints.glob("*/state.safetensors"))  # done: nothing is left behind
+    assert not list(checkpoints.glob("*/state.json"))  # done: nothing is left behind
+
+
+@pytest.mark.parametrize("stage", ["train", "flow"])
+def test_a_job_in_pieces_ends_with_the_same_bits(stage, study, done, tmp_path):
+    """--seconds 0 ends after every epoch and step: each piece starts from what the last one left."""
+    out, checkpoints = tmp_path / "out", tmp_path / "checkpoints"
+    if stage == "train":
+        spec, names = study.train_specification("alexnet", 0), ("start.safetensors", "training.parquet")
+        whole = done.results / "starts" / "alexnet" / "seed0"
+    else:
+        spec, names = study.flow_specification("alexnet", 0), ("snapshots.safetensors", "steps.parquet")
+        whole = done.results / "runs" / "alexnet" / "seed0"
+    command = [*arguments(stage, spec, out, checkpoints, done.results, "digits"), "--seconds"]
+    first = subprocess.run([*command, "0"], capture_output=True, text=True, check=False)
+    assert first.returncode == 75
+    assert first.stderr.strip().splitlines()[-1].endswith("time is up, run the same command to go on")
+    assert not (out / artifacts.MANIFEST).exists()
+    assert list(checkpoints.glob("*/state.json"))
+    second = subprocess.run([*command, "0.5"], capture_output=True, text=True, check=False)
+    assert second.returncode in (0, 75)
+    if second.returncode:
+        subprocess.run(command[:-1], check=True, capture_output=True)
+    for name in names:
+        assert artifacts.sha256(out / name) == artifacts.sha256(whole / name), name
 
 
 def test_two_processes_do_not_share_a_run(study, done, tmp_path):

@@ -45,9 +45,12 @@ def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Itera
     """The state itself, measured, and then every epoch that was kept; the caller ends it."""
     import torch
 
+    from dirconv.margins.batch import BatchGradient
+
+    descent = BatchGradient(margin_map, loss)
     generator = torch.Generator()
     if state.memory:
-        generator.set_state(state.memory["random"])
+        generator.set_state(state.memory["random"].cpu())  # a job that goes on has put it on its device
     else:
         generator.manual_seed(spec.seed)
         state = dataclasses.replace(state, step_size=spec.rate, evaluations=1, memory={"random": generator.get_state()})
@@ -60,10 +63,8 @@ def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Itera
         weights = here.weights
         order = torch.randperm(count, generator=generator).to(weights.device)
         for members in order.split(min(spec.batch, count)):
-            margins, pullback = margin_map.on(margin_map.images[members], margin_map.labels[members]).linearize(weights)
-            # ∇ℒ_B/(|B| ℒ̄), ℒ̄ = ℒ/n, in the log domain
-            scaled = (loss.ln_slopes(margins) - ln_risk).exp() * (count / len(members))
-            weights = weights + rate * pullback(scaled)
+            # −∇ℒ_B/(|B| ℒ̄), ℒ̄ = ℒ/n
+            weights = weights + rate * descent(weights, members, ln_risk - math.log(count))
         there = evaluate(margin_map, loss, weights)
         found = float(loss.ln_risk(there.margins))
         if not (math.isfinite(found) and found < ln_risk):

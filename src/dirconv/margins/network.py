@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class NetworkMap:
     def __post_init__(self) -> None:
         self.network.train(self.coupled)
 
-    @property
+    @functools.cached_property
     def blocks(self) -> list[Block]:
         """The network's parameter tensors, in the order in which the flat vector holds them."""
         found, start = [], 0
@@ -64,17 +65,22 @@ class NetworkMap:
         This is how a network with batch normalization is evaluated on test images. Without batch statistics it is
         the map itself.
         """
+        return self.settled(weights)[1] if self.coupled else self
+
+    def settled(self, weights: Tensor) -> tuple[Tensor, NetworkMap]:
+        """Margins at `weights` (see `values`) and the map that `frozen` makes there, by one pass over the images."""
         if not self.coupled:
-            return self
+            return self.values(weights), self
         network = copy.deepcopy(self.network)
         layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         for layer in layers:
             layer.reset_running_stats()
             layer.momentum = None  # the cumulative average over all chunks
-        with torch.no_grad():
-            for images in self.images.split(self.chunk):
-                functional_call(network, self._parameters(weights), (images.to(self._dtype),))
-        return dataclasses.replace(self, network=network, coupled=False)
+        fixed = dataclasses.replace(self, network=network, coupled=False)
+        network.train()  # a map that is not coupled evaluates the network on its own statistics, which this updates
+        margins = fixed.values(weights)
+        network.eval()
+        return margins, fixed
 
     def precise(self) -> NetworkMap:
         """See `MarginMap.precise`."""
@@ -108,10 +114,17 @@ class NetworkMap:
             for part, images, labels in zip(
                 parts, self.images.split(self.chunk), self.labels.split(self.chunk), strict=True
             ):
-                total += torch.autograd.grad(self._margins(self._parameters(leaf), images, labels), leaf, part)[0]
+                total += torch.autograd.grad(self.margins(leaf, images, labels), leaf, part)[0]
             return total
 
         return torch.cat(chunks).detach(), pullback
+
+    def margins(self, weights: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """Margins (m, K−1), float64, of any images in one pass: differentiable in weights and images.
+
+        Nothing is split into chunks: batch statistics, where there are any, are taken over these images.
+        """
+        return self._margins(self._parameters(weights), images, labels)
 
     @property
     def unit(self) -> float:
@@ -128,8 +141,9 @@ class NetworkMap:
         return self.on(self.images[examples], self.labels[examples])
 
     def _parameters(self, weights: Tensor) -> dict[str, Tensor]:
-        weights = weights.to(self._dtype)
-        return {block.name: weights[block.start : block.stop].view(block.shape) for block in self.blocks}
+        # one split: differentiating as many slices would add up as many vectors of the length of all weights
+        parts = weights.to(self._dtype).split([block.stop - block.start for block in self.blocks])
+        return {block.name: part.view(block.shape) for block, part in zip(self.blocks, parts, strict=True)}
 
     def _chunks(self, weights: Tensor) -> list[Tensor]:
         parameters = self._parameters(weights)
@@ -196,7 +210,7 @@ class NetworkRows:
 
         hooks = [module.register_forward_hook(record) for module in part.network.modules() if module._parameters]
         try:
-            margins = part._margins(part._parameters(leaf), part.images, part.labels)
+            margins = part.margins(leaf, part.images, part.labels)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -225,7 +239,7 @@ class NetworkRows:
         """Gradients (n (K−1), D) of any network, one example at a time under `vmap`."""
 
         def margins(weights: Tensor, image: Tensor, label: Tensor) -> Tensor:
-            return part._margins(part._parameters(weights), image[None], label[None])[0]
+            return part.margins(weights, image[None], label[None])[0]
 
         weights = self._weights.detach().to(part._dtype)
         one = jacrev(margins)

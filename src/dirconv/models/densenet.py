@@ -1,13 +1,15 @@
 """DenseNet-BC for 32×32 images (Huang et al., CVPR 2017): bottlenecks, compression ½, batch normalization.
 
-Not homogeneous: batch normalization's offsets and the last layer's bias see to that. The paper shows that its
-direction converges all the same. Depth 100, growth 12 and ten classes give the 769,162 parameters of the original.
+Not homogeneous; the paper shows that its direction converges all the same. Depth 100, growth 12 and ten classes give
+the 769,162 parameters of the original.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING, Literal
+
+from dirconv.models import _dense
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,31 +45,8 @@ class Spec:
 
 def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
     """The network: images (n, channels, 32, 32) to logits (n, outputs)."""
-    import torch
     from torch import nn
 
-    class Concatenate(nn.Sequential):
-        """x ↦ (x, layers(x)), stacked along the channels."""
-
-        def forward(self, x):
-            return torch.cat([x, super().forward(x)], 1)
-
-    def convolution(inputs: int, width: int, side: int) -> list[nn.Module]:
-        return [
-            nn.BatchNorm2d(inputs),
-            nn.ReLU(),
-            nn.Conv2d(inputs, width, side, padding=side // 2, bias=False),
-        ]
-
-    growth = spec.growth
-    width = 2 * growth
-    layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1, bias=False)]
-    for block in range(BLOCKS):
-        for _ in range((spec.depth - 4) // 6):
-            layers.append(Concatenate(*convolution(width, 4 * growth, 1), *convolution(4 * growth, growth, 3)))
-            width += growth
-        if block < BLOCKS - 1:
-            layers += [*convolution(width, width // 2, 1), nn.AvgPool2d(2)]
-            width //= 2
-    head = [nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, outputs)]
-    return nn.Sequential(*layers, *head)
+    width = 2 * spec.growth
+    stem = [nn.Conv2d(channels, width, 3, padding=1, bias=False)]
+    return _dense.network(stem, width, BLOCKS * ((spec.depth - 4) // 6,), spec.growth, outputs)

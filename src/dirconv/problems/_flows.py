@@ -14,7 +14,6 @@ from dirconv import losses
 from dirconv.flow import _ensemble
 from dirconv.measures import _decomposition
 from dirconv.options import Stop
-from dirconv.problems._polynomial import Polynomial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,11 +41,6 @@ class Kept:
         return self.theta * torch.tensor(self.at["norm"].to_numpy())[:, None]
 
 
-def loss_of(name: str) -> Loss:
-    """The loss of that name; `polynomial` among them."""
-    return Polynomial() if name == Polynomial.name else losses.get(name)
-
-
 def follow(maps: EnsembleMap, loss: Loss, start: Tensor, options: Flowing) -> list[Kept]:
     """Follow every seed's flow from `start` (S, D): down to ℒ < ℓ(0), and from there to the goal."""
     torch.set_num_threads(1)
@@ -56,7 +50,7 @@ def follow(maps: EnsembleMap, loss: Loss, start: Tensor, options: Flowing) -> li
         loss,
         weights,
         Stop(tau=options.tau, steps=100_000),
-        method="rk4" if loss.name == Polynomial.name else "proximal",
+        method="rk4" if loss.name == losses.Polynomial.name else "proximal",
         tolerance=options.tolerance,
         land=options.land,
     )

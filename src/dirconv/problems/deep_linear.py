@@ -90,6 +90,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     """See `dirconv.problems`."""
     import torch
 
+    from dirconv import losses
     from dirconv.margins.ensemble import EnsembleMap
     from dirconv.problems import _flows
 
@@ -101,7 +102,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
 
     data = np.stack([examples(spec, seed) for seed in seeds])
     start = np.stack([np.concatenate([m.ravel() for m in _flows.normal(seed, *spec.shapes)]) for seed in seeds])
-    loss = _flows.loss_of(spec.loss)
+    loss = losses.get(spec.loss)
     maps = EnsembleMap(function, (torch.from_numpy(data),), spec.degree)
     found = []
     for z, kept in zip(data, _flows.follow(maps, loss, torch.from_numpy(start), spec), strict=True):

@@ -95,6 +95,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     """See `dirconv.problems`."""
     import torch
 
+    from dirconv import losses
     from dirconv.margins.ensemble import EnsembleMap
     from dirconv.problems import _flows
 
@@ -107,7 +108,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     x = torch.from_numpy(np.stack([lifted(points) for points, _ in data]))
     y = torch.from_numpy(np.stack([labels for _, labels in data]))
     start = torch.from_numpy(np.stack([np.random.default_rng((seed, 1)).normal(size=4 * m) for seed in seeds]))
-    loss = _flows.loss_of(spec.loss)
+    loss = losses.get(spec.loss)
     maps = EnsembleMap(lambda flat, x, y: y * network(flat, x), (x, y), spec.degree)
     at = grid()
     lattice = torch.from_numpy(lifted(at))

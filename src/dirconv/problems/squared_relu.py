@@ -132,6 +132,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     """See `dirconv.problems`."""
     import torch
 
+    from dirconv import losses
     from dirconv.margins.ensemble import EnsembleMap
     from dirconv.problems import _flows
 
@@ -145,7 +146,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     data = [examples(spec, seed) for seed in seeds]
     x, y = (torch.from_numpy(np.stack(part)) for part in zip(*data, strict=True))
     first = torch.from_numpy(np.stack([start(spec, seed) for seed in seeds]))
-    loss = _flows.loss_of(spec.loss)
+    loss = losses.get(spec.loss)
     maps = EnsembleMap(function, (x, y), spec.degree)
     found = []
     for one, kept in zip(data, _flows.follow(maps, loss, first, spec), strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import shutil
 import time
@@ -19,9 +20,11 @@ from dirconv import artifacts, data, models
 from dirconv.errors import UserError
 from dirconv.margins.network import NetworkMap
 from dirconv.provenance import machine, now, versions
+from dirconv.stages import _device
 from dirconv.stages._specification import code
 
 IMAGE_CHANNELS = 3
+SHARD = 15 * 2**20  # bytes of tensors in one file of a checkpoint: 16 MiB with its header, and some room
 
 
 def prepare(spec: dict[str, Any]) -> torch.device:
@@ -30,10 +33,7 @@ def prepare(spec: dict[str, Any]) -> torch.device:
     torch.use_deterministic_algorithms(True)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    if spec["device"] == "cuda" and not torch.cuda.is_available():
-        raise UserError("device: cuda was asked for but this machine has none; use device: auto or cpu")
-    use_cuda = spec["device"] != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda" if use_cuda else "cpu")
+    return _device.choose(spec["device"])
 
 
 def maps(spec: dict[str, Any], split_folder: Path, device: torch.device) -> tuple[NetworkMap, NetworkMap]:
@@ -46,7 +46,9 @@ def maps(spec: dict[str, Any], split_folder: Path, device: torch.device) -> tupl
     network = models.create(model, x.shape[1], spec["outputs"], generator, spec["scale"]).to(device, dtype)
 
     def place(images: torch.Tensor) -> torch.Tensor:
-        return images.to(device).contiguous(memory_format=torch.channels_last)
+        # what cuDNN's kernels want; on a CPU it is slower, the weights being laid out otherwise
+        layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+        return images.to(device).contiguous(memory_format=layout)
 
     sizes = {key: spec[key] for key in ("chunk", "keep", "memory") if key in spec}
     train = NetworkMap(network, place(x), y.to(device), spec["degree"], model.coupled, **sizes)
@@ -66,18 +68,24 @@ def provenance(stage: str, spec: dict[str, Any], device: torch.device) -> dict[s
 
 
 class Timer:
-    """Says when the next checkpoint is due. Results do not depend on when checkpoints are written.
+    """Says when the next checkpoint is due, and when the job's time is up. Results depend on neither.
 
-    The environment variable DIRCONV_CHECKPOINT_SECONDS replaces the interval of 30 s.
+    seconds: after which the job is to stop, to be gone on with by the same command; None: never. The environment
+    variable DIRCONV_CHECKPOINT_SECONDS replaces the interval of 30 s between checkpoints.
     """
 
-    def __init__(self) -> None:
-        self._seconds = float(os.environ.get("DIRCONV_CHECKPOINT_SECONDS", 30.0))
+    def __init__(self, seconds: float | None = None) -> None:
+        self._interval = float(os.environ.get("DIRCONV_CHECKPOINT_SECONDS", 30.0))
+        self._end = math.inf if seconds is None else time.monotonic() + seconds
         self._last = time.monotonic()
 
+    def up(self) -> bool:
+        """Whether the job's time is up."""
+        return time.monotonic() >= self._end
+
     def due(self) -> bool:
-        """Whether the interval has passed since the last time that this was so."""
-        if time.monotonic() - self._last < self._seconds:
+        """Whether the interval has passed since the last time that this was so, or the time is up."""
+        if time.monotonic() - self._last < self._interval and not self.up():
             return False
         self._last = time.monotonic()
         return True
@@ -86,14 +94,15 @@ class Timer:
 class Checkpoint:
     """A job's place to go on from after it was killed: outside its outputs, which Snakemake deletes.
 
-    Its folder is named after a hash of specification, code and data, so another job can never go on from it. One
-    file, replaced atomically, holds the state; snapshots lie beside it, written once each.
+    Its folder is named after a hash of specification, code and data, so another job can never go on from it. The
+    state lies in shards of at most `SHARD` bytes, so that it can be carried where single files are limited;
+    state.json, replaced atomically, names them with their checksums. Snapshots lie beside it, written once each.
     """
 
     def __init__(self, root: Path, stage: str, spec: dict[str, Any], *inputs: Path) -> None:
         parts = [spec, code(stage, spec), *(artifacts.sha256(path) for path in inputs)]
         self.folder = Path(root) / artifacts.digest(artifacts.finite(parts))[:16]
-        self._state = self.folder / "state.safetensors"
+        self._state = self.folder / "state.json"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -112,24 +121,72 @@ class Checkpoint:
             yield
 
     def save(self, tensors: dict[str, np.ndarray], record: dict[str, Any]) -> None:
-        """Replace the state."""
-        text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
-        artifacts.write_tensors(self._state, {**tensors, "record": text})
+        """Replace the state. The shards of the last one go only when state.json names the new ones."""
+        last = set(self._state_shards())
+        saved = self._write("b-state" if any(name.startswith("a-") for name in last) else "a-state", tensors)
+        # as text: the record may hold NaN, which is no JSON
+        artifacts.write_json(self._state, {**saved, "record": json.dumps(record)})
+        for name in last - set(saved["shards"]):
+            (self.folder / name).unlink(missing_ok=True)
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """The last state, or None where there is none; a damaged one counts as none."""
         if not self._state.exists():
             return None
         try:
-            tensors = artifacts.read_tensors(self._state)
+            saved = artifacts.read_json(self._state)
+            return self._read(saved), json.loads(saved["record"])
         except UserError:
             return None
-        return tensors, json.loads(tensors.pop("record").tobytes())
 
-    def snapshot(self, index: int) -> Path:
-        """Where a snapshot lies until the trajectory is written."""
-        return self.folder / f"snapshot-{index:04d}.safetensors"
+    def keep(self, index: int, tensors: dict[str, np.ndarray]) -> None:
+        """Write a snapshot, which lies here until the trajectory is written."""
+        artifacts.write_json(self._snapshot(index), self._write(self._snapshot(index).stem, tensors))
+
+    def kept(self, index: int) -> dict[str, np.ndarray]:
+        """A snapshot. UserError where it is missing or damaged."""
+        return self._read(artifacts.read_json(self._snapshot(index)))
 
     def remove(self) -> None:
         """Done: the outputs are written."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _snapshot(self, index: int) -> Path:
+        return self.folder / f"snapshot-{index:04d}.json"
+
+    def _state_shards(self) -> dict[str, str]:
+        try:
+            return artifacts.read_json(self._state)["shards"] if self._state.exists() else {}
+        except UserError:
+            return {}
+
+    def _write(self, stem: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
+        """Write tensors in shards; the shards' names with their checksums, and the tensors' shapes."""
+        shards: list[dict[str, np.ndarray]] = [{}]
+        room = SHARD
+        for name, array in tensors.items():
+            flat = np.ascontiguousarray(array).reshape(-1)
+            # the parts of one tensor are each larger than half a shard, so that no shard holds two of them
+            for part in np.array_split(flat, max(1, -(-flat.nbytes // SHARD))):
+                if part.nbytes > room:
+                    shards.append({})
+                    room = SHARD
+                shards[-1][name] = part
+                room -= part.nbytes
+        found = {}
+        for i, shard in enumerate(shards):
+            path = self.folder / f"{stem}-{i}.safetensors"
+            artifacts.write_tensors(path, shard)
+            found[path.name] = artifacts.sha256(path)
+        return {"shards": found, "shapes": {name: list(np.shape(array)) for name, array in tensors.items()}}
+
+    def _read(self, saved: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Tensors put together again."""
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in saved["shapes"]}
+        for file, claimed in saved["shards"].items():
+            path = self.folder / file
+            if not path.exists() or artifacts.sha256(path) != claimed:
+                raise UserError(f"{path}: missing or damaged; delete {self.folder} and run again")
+            for name, array in artifacts.read_tensors(path).items():
+                parts[name].append(array)
+        return {name: np.concatenate(parts[name]).reshape(shape) for name, shape in saved["shapes"].items()}

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from dirconv import artifacts, flow, losses
+from dirconv.errors import Unfinished
 from dirconv.options import Stop
 from dirconv.stages import _job
 from dirconv.stages._progress import Progress
@@ -21,8 +22,19 @@ SCALARS = [field.name for field in dataclasses.fields(flow.State) if field.name 
 COLUMNS = [field.name for field in dataclasses.fields(flow.Step) if field.name != "state"]
 
 
-def run(spec: dict[str, Any], split: Path, start: Path, out: Path, checkpoints: Path, log: Path) -> None:
-    """Write steps.parquet (a row a step), snapshots.safetensors (weights (S, D), steps (S,)) and manifest.json."""
+def run(
+    spec: dict[str, Any],
+    split: Path,
+    start: Path,
+    out: Path,
+    checkpoints: Path,
+    log: Path,
+    seconds: float | None = None,
+) -> None:
+    """Write steps.parquet (a row a step), snapshots.safetensors (weights (S, D), steps (S,)) and manifest.json.
+
+    Unfinished where that takes more than `seconds`; the same call goes on from there.
+    """
     device = _job.prepare(spec)
     artifacts.read_manifest(start)
     first = torch.from_numpy(artifacts.read_tensors(start / "start.safetensors")["weights"]).to(device)
@@ -52,14 +64,14 @@ def run(spec: dict[str, Any], split: Path, start: Path, out: Path, checkpoints: 
             per_decade=spec["snapshots_per_decade"],
             seen=[(math.log(row["norm"] / norm_start), row["cos"]) for row in rows[:-1]],
         )
-        timer = _job.Timer()
+        timer = _job.Timer(seconds)
         for event in events:
             step = event.step
             if not rows or rows[-1]["step"] != step.state.step:  # a job that goes on sees its last step again
                 rows.append(_row(step))
             if event.snapshot and (not taken or taken[-1] != step.state.step):
                 weights = step.state.weights.to(getattr(torch, spec["precision"])).cpu().numpy()
-                artifacts.write_tensors(checkpoint.snapshot(len(taken)), {"weights": weights})
+                checkpoint.keep(len(taken), {WEIGHTS: weights})
                 taken.append(step.state.step)
             progress.update(
                 event.progress,
@@ -72,6 +84,9 @@ def run(spec: dict[str, Any], split: Path, start: Path, out: Path, checkpoints: 
                 tensors = {WEIGHTS: step.state.weights, **step.state.memory}
                 record = {"state": scalars, "rows": rows, "taken": taken, "highest": event.highest_level}
                 checkpoint.save({name: tensor.cpu().numpy() for name, tensor in tensors.items()}, record)
+                if timer.up() and event.stop is None:
+                    progress.close()
+                    raise Unfinished(f"{spec['run']}/seed{spec['seed']}: flow, step {step.state.step}")
         _write(out, rows, taken, checkpoint, {**_job.provenance("flow", spec, device), "stop": str(event.stop)})
         progress.close()
         checkpoint.remove()
@@ -86,7 +101,7 @@ def _row(step: flow.Step) -> dict[str, Any]:
 def _write(
     out: Path, rows: list[dict[str, Any]], taken: list[int], checkpoint: _job.Checkpoint, record: dict[str, Any]
 ) -> None:
-    weights = [artifacts.read_tensors(checkpoint.snapshot(i))["weights"] for i in range(len(taken))]
+    weights = [checkpoint.kept(i)[WEIGHTS] for i in range(len(taken))]
     artifacts.write_tensors(
         out / "snapshots.safetensors", {"weights": np.stack(weights), "steps": np.array(taken, dtype=np.int64)}
     )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from dirconv import artifacts, losses, measures
 from dirconv.options import member, modules
 from dirconv.stages import _job
+from dirconv.stages._summary import summary
 
 
 def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: Path) -> None:
@@ -43,22 +42,9 @@ def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: P
         {
             **_job.provenance("measure", spec, device),
             "stop": source["stop"],
-            "summary": _summary(found.path),
+            "summary": summary(found.path),
             "made_by": {"data": data["code"], "train": origin["code"], "flow": source["code"]},
             "trajectory": {key: source[key] for key in ("machine", "versions", "created", "files")},
             "data": {key: data[key] for key in ("variant", "classes", "counts", "source_sha256")},
         },
     )
-
-
-def _summary(path: pd.DataFrame) -> dict[str, float]:
-    """Where the run came to, for the audit's table of runs."""
-    end = path.iloc[-1]
-    return {
-        "steps": int(end["step"]),
-        "evaluations": int(end["evaluations"]),
-        "log10_risk": float(end["ln_risk"]) / math.log(10),
-        "tau": float(end["tau"]),
-        "zeta": float(end["zeta"]),
-        "cos": float(end["cos"]),
-    }

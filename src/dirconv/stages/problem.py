@@ -5,17 +5,14 @@ A seed's tables lie where those of a network's run lie, so that the same rules a
 
 from __future__ import annotations
 
-import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dirconv import artifacts, problems
 from dirconv.options import member
 from dirconv.provenance import code_hash, machine, now, versions
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dirconv.stages._summary import summary
 
 
 def code(spec: dict[str, Any]) -> str:
@@ -49,21 +46,10 @@ def run(spec: dict[str, Any], out: Path) -> None:
             },
             "code": code(spec),
             "stop": one.stop,
-            "summary": _summary(one.tables["path"]),
+            "summary": summary(one.tables["path"]),
             "data": problem.data,
             "machine": machine(),
             "versions": versions(),
             "created": now(),
         }
         artifacts.write_manifest(folder, [f"{name}.parquet" for name in one.tables], record)
-
-
-def _summary(path: pd.DataFrame) -> dict[str, float]:
-    """Where the seed came to."""
-    end = path.iloc[-1]
-    return {
-        "steps": int(end["step"]),
-        "evaluations": int(end["evaluations"]),
-        "log10_risk": float(end["ln_risk"]) / math.log(10),
-        **{name: float(end[name]) for name in ("tau", "zeta", "cos")},
-    }

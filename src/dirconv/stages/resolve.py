@@ -224,8 +224,8 @@ def study(values: dict[str, Any], where: str) -> Resolved:
             resolved.flow_specification(name, run.seeds[0])
         else:
             resolved.network_specification(name, run.seeds[0])
-        if run.loss == "logistic" and resolved._outputs(run) > 1:
-            raise UserError(f"{at}.loss: logistic is for two classes; use cross_entropy")
+        if run.loss in ("logistic", "polynomial") and resolved._outputs(run) > 1:
+            raise UserError(f"{at}.loss: {run.loss} is for two classes; use cross_entropy")
     for name in parsed.data:
         size = resolved.data_options(name)["size"]
         if size != SIDE:

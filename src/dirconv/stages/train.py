@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 
 from dirconv import artifacts, losses, training
-from dirconv.errors import UserError
+from dirconv.errors import Unfinished, UserError
 from dirconv.margins import error_rate
-from dirconv.margins.network import NetworkMap, evaluate
+from dirconv.margins.network import NetworkMap
 from dirconv.options import Train
 from dirconv.stages import _job, homogeneity
 from dirconv.stages._progress import Progress
@@ -21,8 +21,19 @@ CLASSIFIED = "classified"  # ℒ < ℓ(0)
 EPOCHS = "epochs"  # given up
 
 
-def run(spec: dict[str, Any], split: Path, check: Path, out: Path, checkpoints: Path, log: Path) -> None:
-    """Write start.safetensors (weights), training.parquet (a row an epoch) and manifest.json to `out`."""
+def run(
+    spec: dict[str, Any],
+    split: Path,
+    check: Path,
+    out: Path,
+    checkpoints: Path,
+    log: Path,
+    seconds: float | None = None,
+) -> None:
+    """Write start.safetensors (weights), training.parquet (a row an epoch) and manifest.json to `out`.
+
+    Unfinished where that takes more than `seconds`; the same call goes on from there.
+    """
     homogeneity.require(check, spec["run"])
     device = _job.prepare(spec)
     loss = losses.get(spec["loss"])
@@ -45,7 +56,7 @@ def run(spec: dict[str, Any], split: Path, check: Path, out: Path, checkpoints: 
             progress.line(f"goes on from epoch {state.epoch}")
         else:
             rows.append(_row(margin_map, test_map, loss, state))
-        timer = _job.Timer()
+        timer = _job.Timer(seconds)
         states = training.epochs(margin_map, loss, options, state)
         while rows[-1]["ln_risk"] >= loss.ln_at_zero and state.epoch < options.epochs:
             state = next(states)
@@ -67,6 +78,9 @@ def run(spec: dict[str, Any], split: Path, check: Path, out: Path, checkpoints: 
                 tensors = {"weights": state.weights, "velocity": state.velocity, "random": state.random}
                 arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
                 checkpoint.save(arrays, {"epoch": state.epoch, "rows": rows})
+                if timer.up() and ln_risk >= loss.ln_at_zero and state.epoch < options.epochs:
+                    progress.close()
+                    raise Unfinished(f"{spec['run']}/seed{spec['seed']}: training, epoch {state.epoch}")
         reason = CLASSIFIED if rows[-1]["ln_risk"] < loss.ln_at_zero else EPOCHS
         artifacts.write_tensors(out / "start.safetensors", {"weights": state.weights.cpu().numpy()})
         artifacts.write_table(out / "training.parquet", pd.DataFrame(rows))
@@ -78,8 +92,8 @@ def run(spec: dict[str, Any], split: Path, check: Path, out: Path, checkpoints: 
 
 
 def _row(margin_map: NetworkMap, test_map: NetworkMap, loss: losses.Loss, state: training.SgdState) -> dict[str, Any]:
-    margins = margin_map.values(state.weights)
-    test_margins = evaluate(margin_map, test_map, state.weights)
+    margins, fixed = margin_map.settled(state.weights)
+    test_margins = fixed.on(test_map.images, test_map.labels).values(state.weights)
     return {
         "epoch": state.epoch,
         "ln_risk": float(loss.ln_risk(margins)),

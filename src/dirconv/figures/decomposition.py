@@ -1,0 +1,84 @@
+"""The rates of ã and ζ in τ, each in two ways: forward along the flow's velocity, and as a sum of parts.
+
+A column a network (its lowest seed), if it has a degree. Circles: the left side, margins and direction differentiated
+forward; line: radial plus spherical part, from gradients; thin line: the radial part alone (ζ has none). Last row: the
+relative difference of the sides, and how far rounding leaves ln q open (to both alike: they share q). The rates are
+those of −∇ℒ at a point: where a flow runs along kinks, that is not the velocity of its steps. Logarithmic axes: τ = 0,
+and what is not above zero, are not on them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dirconv.figures import first_seeds, positive, reached, stack, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from dirconv.figures import Source
+
+TABLES = ("path", "decomposition")
+COLUMNS = ["run", "network", "seed", "rate", "quantity", "snapshot", "tau", "value"]
+RATES = {"smoothed_margin": r"$d\ln\tilde\alpha/d\tau$", "path_length": r"$d\zeta/d\tau$ (rad)"}
+SIDES = {
+    "left": {"linestyle": "", "marker": "o", "markersize": 4, "markerfacecolor": "none", "label": "forward"},
+    "sum": {"linewidth": 1.0, "label": "radial + spherical part"},
+    "radial": {"linewidth": 0.6, "marker": ".", "markersize": 3, "label": "radial part"},
+}
+DIFFERENCE = "difference"
+RESOLUTION = "resolution"
+MARKS = {"smoothed_margin": "o", "path_length": "s"}
+
+
+def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
+    """The figure, and its data: a row a point, `value` of `quantity` of a `rate`."""
+    palette = style.colours(source.run for source in sources)
+    shown = first_seeds(reached(sources, "decomposition"))
+    parts = []
+    for source in shown:
+        rows = source.snapshots("decomposition")
+        rows = rows.assign(sum=rows["radial"] + rows["spherical"], rate=rows["quantity"], **source.identity)
+        for quantity in (*SIDES, DIFFERENCE):
+            part = rows.assign(quantity=quantity, value=rows[quantity])
+            parts.append(positive(part, "tau", "value"))
+        one = rows[rows["rate"] == "smoothed_margin"].assign(quantity=RESOLUTION, rate="both")
+        parts.append(positive(one.assign(value=one[RESOLUTION]), "tau", "value"))
+    table = stack(parts, COLUMNS)
+
+    figure, axes = style.panels(3, max(len(shown), 1), 6.2, sharex="col", sharey="row")
+    if not shown:
+        for panel in axes.flat:
+            style.empty(panel, "nothing to show:\nno run with a degree has reached ℒ < ℓ(0)")
+    for column, source in zip(axes.T, shown, strict=False):
+        of_run = table[table["run"] == source.run]
+        colour = palette[source.run]
+        first = column[0].get_subplotspec().is_first_col()
+        for panel, (rate, label) in zip(column, RATES.items(), strict=False):
+            for quantity, look in SIDES.items():
+                curve = of_run[(of_run["rate"] == rate) & (of_run["quantity"] == quantity)]
+                if len(curve):
+                    panel.plot(curve["tau"], curve["value"], color=colour, **look)
+            if first:
+                panel.set_ylabel(label)
+        for rate, marker in MARKS.items():
+            curve = of_run[(of_run["rate"] == rate) & (of_run["quantity"] == DIFFERENCE)]
+            column[2].plot(
+                curve["tau"], curve["value"], color=colour, marker=marker, markersize=3, linewidth=0.6,
+                markerfacecolor=colour if marker == "o" else "none", label=RATES[rate].removesuffix(" (rad)"),
+            )  # fmt: skip
+        curve = of_run[of_run["quantity"] == RESOLUTION]
+        column[2].plot(
+            curve["tau"], curve["value"], color="0.45", linewidth=0.9, linestyle=":", label="rounding of ln q"
+        )
+        for panel in column:
+            style.log(panel, x=True, y=True)
+        if first:
+            column[2].set_ylabel("relative difference\nof the two sides")
+            column[0].legend(loc="best")
+            column[2].legend(loc="best")
+        column[0].set_title(source.network)
+        column[2].set_xlabel(style.TAU)
+    style.lettered(axes.flat)
+    return figure, table

@@ -1,0 +1,73 @@
+r"""Both sides of the identities of `dirconv.measures._decomposition` along the flow, each differentiated its own way.
+
+All of it is in float64, whatever the network's precision: margins and v = Σ q ∇p backward through the map, the
+margins' rates ṗ forward along v (`torch.func.jvp`, chunk by chunk). To bound the cost, no more than `SNAPSHOTS` of a
+run's snapshots with ℒ < ℓ(0) are taken, evenly spread in their order, the first and the last among them.
+
+`resolution` = 16 · 2⁻⁵³ · |min p|: about the rounding error of a margin, hence of ln q. The sides share their q, and
+agree beyond it; but where it nears one, that is no longer the q of these weights, nor v the flow's direction.
+
+Without a degree there is no ã; with batch statistics, that change along v as W does, the table is left empty as well.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from dirconv.margins.network import NetworkMap
+from dirconv.measures import Trajectory, _decomposition
+
+SNAPSHOTS = 12
+ROUNDINGS = 16  # of a margin, in units of 2⁻⁵³
+COLUMNS = {
+    "snapshot": "int64",
+    "step": "int64",
+    "tau": "float64",
+    "ln_risk": "float64",
+    "norm": "float64",
+    "resolution": "float64",
+    "quantity": "str",
+    "left": "float64",
+    "radial": "float64",
+    "spherical": "float64",
+    "difference": "float64",
+}
+
+
+def table(trajectory: Trajectory) -> pd.DataFrame:
+    """Two rows a snapshot: its columns, resolution, quantity, and left = radial + spherical up to `difference`."""
+    snapshots = trajectory.at_snapshots
+    snapshots = snapshots[snapshots["ln_risk"] < trajectory.loss.ln_at_zero]
+    if trajectory.train.degree is None or trajectory.train.coupled:
+        snapshots = snapshots.iloc[:0]
+    count = len(snapshots)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, SNAPSHOTS)).round().astype(int))
+    exact = trajectory.train.precise()
+    rows = []
+    for row in snapshots.iloc[chosen].itertuples(index=False):
+        weights = trajectory.weights[row.snapshot].double()
+        p, pullback = exact.linearize(weights)
+        velocity = pullback(trajectory.loss.weights(p))
+        resolution = ROUNDINGS * 2.0**-53 * abs(float(p.min()))
+        parts = _decomposition.decompose(
+            trajectory.loss, exact.degree, weights, p, velocity, rates(exact, weights, velocity)
+        )
+        rows += [{**row._asdict(), "resolution": resolution, **part} for part in parts]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def rates(margin_map: NetworkMap, weights: Tensor, velocity: Tensor) -> Tensor:
+    """ṗ = ⟨∇p(W), v⟩ (n, K−1) by forward differentiation; W and v: (D,), float64."""
+    parts = []
+    for images, labels in zip(
+        margin_map.images.split(margin_map.chunk), margin_map.labels.split(margin_map.chunk), strict=True
+    ):
+
+        def part(w: Tensor, images: Tensor = images, labels: Tensor = labels) -> Tensor:
+            return margin_map.margins(w, images, labels)
+
+        parts.append(torch.func.jvp(part, (weights,), (velocity,))[1].detach())
+    return torch.cat(parts)

@@ -1,0 +1,126 @@
+r"""Input gradients: where an image would have to change for its margin to change, and how far that still moves.
+
+    g_i = ∇_x p_i/‖∇_x p_i‖
+
+of the first `EXAMPLES` training images. For two classes p_i = ±Φ(x_i), so g_i is the gradient of the network's output
+up to its sign, and the angles are the output's own. For K classes p_i is the margin to one other class, the one that
+is nearest at the last snapshot: nearest at each would make g_i jump. Since ∇_x p(cW) = c^L ∇_x p(W) for a homogeneous
+network, g_i converges with W/‖W‖ if it is continuous at the limit. Unlike a margin it need not be: where a ReLU or a
+maximum switches it jumps, however little W moves, and a path of many jumps is longer than its snapshots show. Angles
+over one interval between snapshots and over two tell such a path (they do not add up) from a smooth one (they do).
+
+The gradient is taken in float64 at the snapshot's weights, whatever the network's precision. With batch statistics the
+network is the one that is evaluated, its statistics fixed at their average over the training images at that snapshot:
+else g_i would depend on which other images share a batch.
+
+A picture is max |∂p/∂x| over the channels at each pixel, scaled by its largest value. Pictures are kept of the first
+`PICTURED` images, at no more than `PICTURES` snapshots evenly spread in their order, and only of square images
+(n, channels, side, side). The images themselves are no part of the table: what is measured may be passed on, images of
+others may not.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from dirconv.margins.network import NetworkMap
+from dirconv.measures import Trajectory
+
+EXAMPLES = 32
+PICTURED = 4
+PICTURES = 24
+TYPES = {
+    "snapshot": "int32",
+    "example": "int32",
+    "norm": "float32",
+    "moved": "float32",
+    "over_two": "float32",
+    "to_last": "float32",
+}
+
+
+def table(trajectory: Trajectory) -> pd.DataFrame:
+    """A row a snapshot and example: snapshot, tau, ln_risk, example, and the columns below.
+
+    norm: ‖∇_x p_i‖; moved, over_two, to_last: angles of g_i with the previous snapshot's, the one before that and the
+    last, in rad, NaN where there is none or a gradient vanishes; picture: (side²,) uint8 or None.
+    """
+    labels = trajectory.train.labels[:EXAMPLES]
+    images = trajectory.train.images[:EXAMPLES]
+    snapshots = trajectory.at_snapshots
+    count = len(snapshots)
+    drawn = set(np.linspace(0, count - 1, min(count, PICTURES)).round().astype(int)) if _square(images) else set()
+
+    def at(index: int, other: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        weights = trajectory.weights[index].double()
+        fixed = trajectory.train.frozen(weights).on(images, labels).precise()
+        return gradients(fixed, weights, other)
+
+    last, other = at(count - 1)
+    last = _directions(last)
+    before = previous = torch.full_like(last, math.nan)
+    parts = []
+    for row in snapshots.itertuples(index=False):
+        found, _ = at(row.snapshot, other)
+        direction = _directions(found)
+        part = pd.DataFrame(
+            {
+                "snapshot": row.snapshot,
+                "tau": row.tau,
+                "ln_risk": row.ln_risk,
+                "example": np.arange(len(found)),
+                "norm": found.flatten(1).norm(dim=1).cpu().numpy(),
+                "moved": _angles(direction, previous),
+                "over_two": _angles(direction, before),
+                "to_last": _angles(direction, last),
+            }
+        ).astype(TYPES)
+        shown = min(PICTURED, len(found)) if row.snapshot in drawn else 0
+        part["picture"] = _column([_picture(each) for each in found[:shown]], len(found))
+        parts.append(part)
+        before, previous = previous, direction
+    return pd.concat(parts, ignore_index=True)
+
+
+def gradients(margin_map: NetworkMap, weights: Tensor, other: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """∇_x p (n, …) of the map's images at weights (D,), and which column of the margins p is, (n,): `other`, or the
+    smallest. The map's examples must not be coupled.
+    """
+    images = margin_map.images.double().detach().requires_grad_()
+    p = margin_map.margins(weights.detach(), images, margin_map.labels)
+    if other is None:
+        other = p.detach().argmin(1)
+    return torch.autograd.grad(p.gather(1, other[:, None]).sum(), images)[0], other
+
+
+def _directions(found: Tensor) -> Tensor:
+    """Each gradient over its norm, flat; NaN where it vanishes."""
+    flat = found.flatten(1)
+    return flat / flat.norm(dim=1, keepdim=True)
+
+
+def _angles(first: Tensor, second: Tensor) -> np.ndarray:
+    """Row by row, as `dirconv.measures.angle`."""
+    half = (first - second).norm(dim=1).cpu().numpy() / 2
+    return 2 * np.arcsin(np.minimum(half, 1.0))
+
+
+def _square(images: Tensor) -> bool:
+    return images.ndim == 4 and images.shape[2] == images.shape[3]
+
+
+def _picture(gradient: Tensor) -> np.ndarray | None:
+    size = gradient.abs().amax(0)
+    if float(size.max()) == 0:
+        return None
+    return (255 * size / size.max()).round().to(torch.uint8).flatten().cpu().numpy()
+
+
+def _column(values: list[np.ndarray | None], count: int) -> pd.Series:
+    """The values, and None below them."""
+    return pd.Series([*values, *[None] * (count - len(values))], dtype=object)

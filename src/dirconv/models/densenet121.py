@@ -1,0 +1,45 @@
+"""DenseNet-121 (Huang et al., CVPR 2017) for 32×32 images: the ImageNet network with a stem that does not shrink them.
+
+The original's 7×7 convolution of stride 2 and its pooling would leave 8×8 positions of an image of 32×32. As is
+customary a 3×3 convolution of stride 1 takes their place; all else is torchvision's `densenet121`. Not homogeneous.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Literal
+
+from dirconv.models import _dense
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BLOCKS = (6, 12, 24, 16)
+GROWTH = 32
+WIDTH = 64  # channels of the stem
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Options of the network: none."""
+
+    name: Literal["densenet121"] = "densenet121"
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    @property
+    def degree(self) -> None:
+        """None: not homogeneous."""
+
+    @property
+    def coupled(self) -> bool:
+        """Batch statistics couple the examples of a batch."""
+        return True
+
+
+def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
+    """The network: images (n, channels, 32, 32) to logits (n, outputs)."""
+    from torch import nn
+
+    stem = [nn.Conv2d(channels, WIDTH, 3, padding=1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU()]
+    return _dense.network(stem, WIDTH, BLOCKS, GROWTH, outputs)

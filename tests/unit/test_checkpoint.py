@@ -1,0 +1,90 @@
+"""A job's checkpoint: in shards, whole or absent, and of the right shapes."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from dirconv.errors import UserError
+from dirconv.stages import _job
+
+
+@pytest.fixture
+def checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(_job, "code", lambda stage, spec: "code")
+    found = _job.Checkpoint(tmp_path, "flow", {"run": "alexnet"})
+    found.folder.mkdir(parents=True)
+    return found
+
+
+def tensors(seed=0):
+    random = np.random.default_rng(seed)
+    return {
+        "weights": random.normal(size=5_000),
+        "points": random.normal(size=(3, 1_000)),
+        "radius": np.array(2.5),
+        "none": np.zeros((0, 4)),
+        "random": random.integers(0, 255, 5_056).astype(np.uint8),
+    }
+
+
+def same(found, expected):
+    assert set(found) == set(expected)
+    for name, array in expected.items():
+        assert found[name].dtype == array.dtype and found[name].shape == array.shape
+        np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize("shard", [512, 9_000, 40_000, 2**20])
+def test_what_is_saved_comes_back_from_shards_of_at_most_that_size(checkpoint, monkeypatch, shard):
+    monkeypatch.setattr(_job, "SHARD", shard)
+    for turn in range(3):
+        checkpoint.save(tensors(turn), {"rows": [{"error": math.nan, "step": turn}]})
+        found, record = checkpoint.load()
+        same(found, tensors(turn))
+        assert math.isnan(record["rows"][0]["error"]) and record["rows"][0]["step"] == turn
+        files = sorted(checkpoint.folder.glob("*.safetensors"))
+        named = json.loads((checkpoint.folder / "state.json").read_text())["shards"]
+        assert [file.name for file in files] == sorted(named)  # the last state's are gone
+        assert max(file.stat().st_size for file in files) <= shard + 1000  # and a header
+        assert (len(files) > 1) == (shard < 2**20)
+    checkpoint.keep(3, {"weights": tensors()["weights"]})
+    same(checkpoint.kept(3), {"weights": tensors()["weights"]})
+
+
+def test_a_kill_between_shards_and_record_leaves_the_last_state(checkpoint, monkeypatch):
+    checkpoint.save(tensors(1), {"step": 1})
+    monkeypatch.setattr(_job.artifacts, "write_json", lambda *_: pytest.fail("killed"))
+    with pytest.raises(pytest.fail.Exception):
+        checkpoint.save(tensors(2), {"step": 2})
+    found, record = checkpoint.load()
+    same(found, tensors(1))
+    assert record == {"step": 1}
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"no tensors")])
+def test_a_damaged_state_counts_as_none_and_a_damaged_snapshot_is_refused(checkpoint, damage):
+    checkpoint.save(tensors(), {})
+    checkpoint.keep(0, tensors())
+    for path in checkpoint.folder.glob("*.safetensors"):
+        damage(path)
+    assert checkpoint.load() is None
+    with pytest.raises(UserError, match="missing or damaged"):
+        checkpoint.kept(0)
+    checkpoint.save(tensors(5), {"step": 5})
+    assert checkpoint.load()[1] == {"step": 5}
+
+
+def test_there_is_none_at_first(checkpoint):
+    assert checkpoint.load() is None
+
+
+def test_the_time_is_up_when_it_is_and_a_checkpoint_is_then_due(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(_job.time, "monotonic", lambda: now[0])
+    forever, timed = _job.Timer(), _job.Timer(seconds=40)
+    now[0] += 31
+    assert timed.due() and not timed.up() and forever.due()
+    now[0] += 10
+    assert timed.up() and timed.due() and not forever.up() and not forever.due()
