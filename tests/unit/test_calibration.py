@@ -84,6 +84,16 @@ def test_the_rules_are_seldom_wrong(chosen):
         assert row["inconclusive"] < 0.6 * row["cases"]
 
 
+def test_on_a_fair_mix_the_direction_is_decided_in_two_of_three(chosen):
+    """The share of `inconclusive` that is asked for; alignment's drifts are wrongly supported more often (docs)."""
+    rows = pd.DataFrame(calibration.score("fair", chosen)).set_index(["claim", "family"])
+    direction, alignment = (rows.loc[(claim, "all")] for claim in ("direction_converges", "alignment"))
+    assert direction["inconclusive"] <= 0.35 * direction["cases"]
+    assert max(direction["wrong_supported"], direction["wrong_contradicted"]) <= 0.01 * direction["cases"]
+    assert alignment["inconclusive"] <= 0.35 * alignment["cases"]
+    assert alignment["wrong_contradicted"] <= 0.01 * alignment["cases"]
+
+
 # trajectories from outside
 
 

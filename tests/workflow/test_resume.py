@@ -106,3 +106,42 @@ def test_two_processes_do_not_share_a_run(study, done, tmp_path):
     assert run.returncode == 2
     assert "another process is at this run" in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
+
+
+LACKING = (
+    "pydantic",
+    "yaml",
+    "snakemake",
+    "sklearn",
+    "torchvision",
+    "matplotlib",
+    "jinja2",
+    "torchdiffeq",
+    "qpsolvers",
+)
+
+
+def test_a_run_needs_neither_snakemake_nor_pydantic(study, done, tmp_path):
+    """From the check to the measures, as on a machine with a GPU and little else; its tables are the workflow's."""
+    spec = tmp_path / "flow.json"
+    spec.write_text(json.dumps(study.flow_specification("alexnet", 0)))
+    program = (
+        f"import sys\nfor name in {LACKING}: sys.modules[name] = None\nfrom dirconv.cli import main\nsys.exit(main())"
+    )
+    split = ["--split", str(done.results / "data" / "digits")]
+    log = [*("--checkpoints", str(tmp_path / "checkpoints")), *("--log", str(tmp_path / "log.txt"))]
+    check, start, run, out = (str(tmp_path / name) for name in ("check", "start", "run", "measures"))
+    for stage in (
+        ["homogeneity", "--out", check],
+        ["train", *split, "--check", check, "--out", start, *log],
+        ["flow", *split, "--start", start, "--out", run, *log],
+        ["measure", *split, "--start", start, "--trajectory", run, "--out", out],
+    ):
+        command = [sys.executable, "-c", program, *stage, "--spec", str(spec)]
+        subprocess.run(command, check=True, capture_output=True)
+    for name in artifacts.read_manifest(Path(out))["files"]:
+        assert artifacts.sha256(Path(out) / name) == artifacts.sha256(
+            done.results / "measures" / "alexnet" / "seed0" / name
+        )
+    manifest = artifacts.read_manifest(Path(out))
+    assert manifest["specification"] == artifacts.finite(study.flow_specification("alexnet", 0))

@@ -18,7 +18,11 @@ from dirconv.report import _words
 
 Link = Callable[[Path], str]  # how a page refers to a picture
 CLAIMED = {"direction_converges": "the direction converges", "alignment": "the gradient aligns"}
-SETS = {"held_out": "other families, on which the rules are reported", "tuning": "families that they were tuned on"}
+SETS = {
+    "held_out": "other families, on which the rules are reported",
+    "fair": "a mix that is neither hard nor easy",
+    "tuning": "families that they were tuned on",
+}
 AGREEMENT = {None: "open question", True: "yes", False: "no"}
 
 
@@ -145,7 +149,7 @@ def _tally(seeds: dict[str, dict[str, Any]]) -> str:
 
 
 def _calibration(scores: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, str]]]:
-    """The totals of both sets, and each family of the one that was kept from the tuning."""
+    """The totals of every set, and each family of the one that was kept from the tuning."""
     totals = [_score(row, words) for which, words in SETS.items() for row in scores.get(which, []) if _whole(row)]
     families = [_score(row, row["family"]) for row in scores.get("held_out", []) if not _whole(row)]
     return {"totals": totals, "families": families}

@@ -3,7 +3,8 @@ r"""How far can the verdicts be trusted? The rules on trajectories whose answer 
 A case is a speed tan ∠ as a function of τ, of which it is known whether it is integrable (the direction converges)
 and whether it vanishes (the gradient aligns with the weights); what a run would have recorded of it, with few or many
 snapshots and with noise, is what the rules see. The rules were tuned on the families of `tuning` and are reported on
-those of `held_out`, which have other forms and other noise. Half of the cases of either set converge.
+those of `held_out`, which have other forms and other noise; `fair` says how often nothing is decided. Half of the cases
+of every set converge.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 CLAIMS = {"direction_converges": "direction", "alignment": "alignment"}  # and the rules that judge them
 COLUMNS = ("case", "tau", "zeta", "tan", "cos", "smoothed_margin", "risk_log")
 OUTCOMES = ("wrong_supported", "wrong_contradicted", "inconclusive")
-SETS = ("tuning", "held_out")
+SETS = ("tuning", "held_out", "fair")
 READ = ("tau", "zeta", "cos")  # columns that the rules need in every row
 SPECIFICATION = {"rules": sorted(CLAIMS.values()), "sets": list(SETS)}  # of the code that scores depend on
 

@@ -1,0 +1,250 @@
+"""Throughput of training steps (forward, backward, update), against the plain loop that a practitioner would write.
+
+    uv run python -m benchmarks.training --images PATH [--device cuda] [--only alexnet] [--seconds 20]
+
+The plain loop: images through torchvision's transforms one by one (as torchvision's CIFAR10 hands them out) and a
+DataLoader, torch.optim.SGD, eager, float32. Ours: `dirconv.margins.batch.BatchGradient` on resident images, in float32
+and in bfloat16. The same network, batch and images; the plain loop and ours in turn in one process, each warmed up.
+
+The ceiling is measured in the same run: a large matrix product in the steps' own arithmetic, and a large copy. A step's
+operations are counted by torch's FlopCounterMode, its traffic as the sizes of what every operation reads and writes,
+none of it fused or cached: the share of the copy's rate may so exceed one where caches help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision import transforms
+from torchvision.datasets import VisionDataset
+
+from dirconv import data, losses, models
+from dirconv.margins.batch import BatchGradient
+from dirconv.margins.network import NetworkMap
+from dirconv.provenance import machine, now, versions
+
+HERE = Path(__file__).parent
+CLASSES = {"negative": ["airplane"], "positive": ["automobile"]}
+BATCH = 100
+NETWORKS = {
+    "cpu": {
+        "alexnet": {"name": "alexnet"},
+        "densenet": {"name": "densenet", "depth": 40, "growth": 12},
+    },
+    "cuda": {
+        "alexnet": {"name": "alexnet"},
+        "densenet": {"name": "densenet", "depth": 100, "growth": 12},
+        "densenet121": {"name": "densenet121"},
+    },
+}
+
+
+class Plain(VisionDataset):
+    """A prepared split's images, handed out as torchvision's CIFAR10 does."""
+
+    def __init__(self, split: data.Split) -> None:
+        scaled = split.train_images / np.float32(split.levels)
+        statistics = [getattr(scaled, which)((0, 2, 3)).tolist() for which in ("mean", "std")]
+        super().__init__("", transform=transforms.Compose([transforms.ToTensor(), transforms.Normalize(*statistics)]))
+        self.images = np.ascontiguousarray(split.train_images.transpose(0, 2, 3, 1))
+        self.labels = split.train_labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        from PIL import Image
+
+        return self.transform(Image.fromarray(self.images[index])), self.labels[index]
+
+
+def network(options: dict[str, Any], device: torch.device) -> tuple[models.Spec, torch.nn.Module]:
+    """A network, the same for every loop."""
+    spec = models.from_options(options)
+    return spec, models.create(spec, 3, 1, torch.Generator().manual_seed(0)).to(device)
+
+
+def plain_steps(options: dict[str, Any], split: data.Split, device: torch.device, workers: int) -> Iterator[None]:
+    """A training step at each turn."""
+    _, module = network(options, device)
+    loader = DataLoader(
+        Plain(split), BATCH, shuffle=True, drop_last=True, num_workers=workers, pin_memory=device.type == "cuda",
+        persistent_workers=workers > 0,
+    )  # fmt: skip
+    optimizer = torch.optim.SGD(module.parameters(), lr=1e-3, momentum=0.9)
+    module.train()
+    while True:
+        for images, labels in loader:
+            images, labels = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+            optimizer.zero_grad()
+            softplus(-labels * module(images)[:, 0]).mean().backward()
+            optimizer.step()
+            yield
+
+
+def our_steps(options: dict[str, Any], split: data.Split, device: torch.device, arithmetic: str) -> Iterator[None]:
+    """The steps of `dirconv.training.epochs`."""
+    spec, module = network(options, device)
+    x, y, _, _ = split.tensors(torch.float32)
+    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    found = NetworkMap(module, x.to(device).contiguous(memory_format=layout), y.to(device), spec.degree, spec.coupled)
+    gradient = BatchGradient(found, losses.get("logistic"), arithmetic)
+    weights = found.flatten()
+    velocity = torch.zeros_like(weights)
+    while True:
+        for members in torch.randperm(len(x)).to(device).split(BATCH):
+            if len(members) == BATCH:
+                velocity.mul_(0.9).sub_(gradient(weights, members))
+                weights.sub_(velocity, alpha=1e-3)
+                yield
+
+
+def rate(steps: Iterator[None], device: torch.device, seconds: float) -> float:
+    """Images a second, over so long after a warm-up."""
+
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    for _ in range(5):
+        next(steps)
+    wait()
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        for _ in range(5):
+            next(steps)
+        count += 5
+        wait()
+    return count * BATCH / (time.perf_counter() - start)
+
+
+class Traffic(TorchDispatchMode):
+    """Sums the bytes that operations read and write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        found = function(*arguments, **(keywords or {}))
+        if not function.is_view:
+            leaves = tree_leaves((arguments, keywords, found))
+            self.bytes += sum(leaf.numel() * leaf.element_size() for leaf in leaves if isinstance(leaf, Tensor))
+        return found
+
+
+def counted(options: dict[str, Any], split: data.Split, device: torch.device, arithmetic: str) -> tuple[float, float]:
+    """Floating-point operations and bytes an image, of a step of ours."""
+    os.environ["DIRCONV_CUDA_GRAPHS"] = "0"  # a replayed graph dispatches nothing
+    try:
+        steps = our_steps(options, split, device, arithmetic)
+        next(steps)
+        traffic = Traffic()
+        with FlopCounterMode(display=False) as flops, traffic:
+            next(steps)
+    finally:
+        del os.environ["DIRCONV_CUDA_GRAPHS"]
+    return flops.get_total_flops() / BATCH, traffic.bytes / BATCH
+
+
+def best(function: Callable[[], Any], device: torch.device, times: int = 10) -> float:
+    """Least seconds of a call."""
+    found = float("inf")
+    for _ in range(times):
+        start = time.perf_counter()
+        function()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        found = min(found, time.perf_counter() - start)
+    return found
+
+
+def ceilings(device: torch.device) -> dict[str, float]:
+    """FLOP/s of a large product in each arithmetic, bytes/s (read and written) of a large copy."""
+    side = 8192 if device.type == "cuda" else 2048
+    found = {}
+    for name, kind in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        a = torch.randn(side, side, device=device).to(kind)
+        found[name] = 2 * side**3 / best(lambda a=a: a @ a, device)
+    source = torch.empty((2**32 if device.type == "cuda" else 2**28) // 4, device=device).normal_()
+    target = torch.empty_like(source)
+    found["copy"] = 2 * source.numel() * 4 / best(lambda: target.copy_(source), device)
+    return found
+
+
+def main() -> None:
+    """Time every network both ways."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=Path, help="folder or zip of images, train/<class>/…; or give --split")
+    parser.add_argument("--split", type=Path, help="a folder that `dirconv data` wrote")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
+    parser.add_argument("--only", nargs="+", default=None)
+    parser.add_argument("--out", type=Path, default=None, help="benchmarks/training-<device>.json by default")
+    options = parser.parse_args()
+    if (options.images is None) == (options.split is None):
+        parser.error("give --images or --split")
+    device = torch.device(options.device)
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        where = options.split or Path(folder)
+        if options.images is not None:
+            chosen = {"source": "folder", "path": str(options.images), "variant": "images", "classes": CLASSES}
+            record = data.prepare({**chosen, "train": 2000, "test": 100}, where, "data")
+            (where / "manifest.json").unlink(missing_ok=True)
+            from dirconv import artifacts
+
+            artifacts.write_manifest(where, [data.SPLIT], record)
+        split = data.load(where)
+    ceiling = ceilings(device)
+    workers = 8 if device.type == "cuda" else 0
+    rows = {}
+    for name, model in NETWORKS[options.device].items():
+        if options.only and name not in options.only:
+            continue
+        plain = rate(plain_steps(model, split, device, workers), device, options.seconds)
+        rows[name] = {"model": model, "plain": plain}
+        for arithmetic in ("float32", "bfloat16"):
+            flops, traffic = counted(model, split, device, arithmetic)
+            ours = rate(our_steps(model, split, device, arithmetic), device, options.seconds)
+            rows[name][arithmetic] = {
+                "images_per_second": ours,
+                "ratio": ours / plain,
+                "share_of_product": ours * flops / ceiling[arithmetic],
+                "share_of_copy": ours * traffic / ceiling["copy"],
+            }
+        print(name, json.dumps(rows[name]), flush=True)
+    record = {
+        "command": f"python -m benchmarks.training --device {options.device}",
+        "created": now(),
+        "machine": machine(torch.cuda.get_device_name() if device.type == "cuda" else "cpu"),
+        "versions": versions(),
+        "threads": options.threads,
+        "batch": BATCH,
+        "workers": workers,
+        "images": len(split.train_images),
+        "ceilings": ceiling,
+        "networks": rows,
+    }
+    out = options.out or HERE / f"training-{options.device}.json"
+    out.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
