@@ -109,7 +109,7 @@ def our_steps(options: dict[str, Any], split: data.Split, device: torch.device, 
     while True:
         for members in torch.randperm(len(x)).to(device).split(BATCH):
             if len(members) == BATCH:
-                velocity.mul_(0.9).sub_(gradient(weights, members))
+                torch.add(gradient(weights, members), velocity, alpha=0.9, out=velocity)
                 weights.sub_(velocity, alpha=1e-3)
                 yield
 

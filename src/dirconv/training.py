@@ -41,7 +41,7 @@ def epochs(margin_map: NetworkMap, loss: Loss, options: Train, state: SgdState) 
     """
     generator = torch.Generator()
     generator.set_state(state.random)
-    descent = BatchGradient(margin_map, loss, options.arithmetic)
+    gradient = BatchGradient(margin_map, loss, options.arithmetic)
     n = len(margin_map.images)
     batch = min(options.batch, n)
     while state.epoch < options.epochs:
@@ -49,7 +49,7 @@ def epochs(margin_map: NetworkMap, loss: Loss, options: Train, state: SgdState) 
         order = torch.randperm(n, generator=generator).to(margin_map.images.device)
         # batches of equal size up to one example: a last batch of one has no batch statistics
         for members in order.tensor_split(max(1, n // batch)):
-            velocity.mul_(options.momentum).sub_(descent(weights, members))
+            torch.add(gradient(weights, members), velocity, alpha=options.momentum, out=velocity)
             weights.sub_(velocity, alpha=options.learning_rate)
         state = SgdState(weights, velocity, state.epoch + 1, generator.get_state())
         yield state

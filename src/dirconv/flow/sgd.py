@@ -47,7 +47,7 @@ def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Itera
 
     from dirconv.margins.batch import BatchGradient
 
-    descent = BatchGradient(margin_map, loss)
+    gradient = BatchGradient(margin_map, loss)
     generator = torch.Generator()
     if state.memory:
         generator.set_state(state.memory["random"].cpu())  # a job that goes on has put it on its device
@@ -63,8 +63,8 @@ def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Itera
         weights = here.weights
         order = torch.randperm(count, generator=generator).to(weights.device)
         for members in order.split(min(spec.batch, count)):
-            # −∇ℒ_B/(|B| ℒ̄), ℒ̄ = ℒ/n
-            weights = weights + rate * descent(weights, members, ln_risk - math.log(count))
+            # ∇ℒ_B/(|B| ℒ̄), ℒ̄ = ℒ/n
+            weights = weights - rate * gradient(weights, members, ln_risk - math.log(count))
         there = evaluate(margin_map, loss, weights)
         found = float(loss.ln_risk(there.margins))
         if not (math.isfinite(found) and found < ln_risk):
