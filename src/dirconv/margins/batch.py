@@ -30,7 +30,7 @@ class BatchGradient:
         self._map = margin_map
         if self._type is torch.bfloat16:
             self._map = dataclasses.replace(margin_map, network=bfloat16(margin_map.network))
-        # kept in place, in the network's precision: fresh memory for millions of weights costs a step a fifth of its time
+        # kept in place, in the network's precision: fresh memory for millions of weights takes a good part of a step
         self._weights = margin_map.flatten().to(next(margin_map.network.parameters()).dtype)
         self._captured = Captured(self._compute)
 
