@@ -42,6 +42,8 @@ class Run:
         if self.keep < 0:
             raise ValueError(f"keep: must not be negative, got {self.keep}")
         _require_seeds(self.seeds)
+        if self.precision == "float64" and self.train is not None and self.train.arithmetic != "float32":
+            raise ValueError("train.arithmetic: must be float32 where precision is float64, got bfloat16")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

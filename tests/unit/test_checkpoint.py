@@ -61,6 +61,11 @@ def test_a_kill_between_shards_and_record_leaves_the_last_state(checkpoint, monk
     found, record = checkpoint.load()
     same(found, tensors(1))
     assert record == {"step": 1}
+    monkeypatch.undo()
+    (checkpoint.folder / "b-state-7.safetensors").write_bytes(b"of a save that was killed")
+    (checkpoint.folder / "a-state-9.safetensors").write_bytes(b"of another")
+    checkpoint.save(tensors(3), {"step": 3})
+    assert {path.name for path in checkpoint.folder.glob("*.safetensors")} == {"b-state-0.safetensors"}
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"no tensors")])

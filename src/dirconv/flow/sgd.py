@@ -34,6 +34,7 @@ class Spec:
     rate: float = 0.1  # α at the start
     batch: int = 100
     seed: int = 0  # of the order of the examples
+    arithmetic: Literal["float32", "bfloat16"] = "float32"  # of the batches' gradients; never of what is measured
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
@@ -47,7 +48,7 @@ def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Itera
 
     from dirconv.margins.batch import BatchGradient
 
-    gradient = BatchGradient(margin_map, loss)
+    gradient = BatchGradient(margin_map, loss, spec.arithmetic)
     generator = torch.Generator()
     if state.memory:
         generator.set_state(state.memory["random"].cpu())  # a job that goes on has put it on its device

@@ -156,10 +156,12 @@ class NetworkMap:
         logits = functional_call(self.network, {**parameters, **buffers}, (images.to(self._dtype),)).double()
         if logits.shape[1] == 1:
             return logits * labels[:, None]
-        own = logits.gather(1, labels[:, None])
-        others = torch.arange(logits.shape[1] - 1, device=labels.device)
-        others = others + (others >= labels[:, None]).long()  # every class but the example's own, in their order
-        return own - logits.gather(1, others)
+        # by masks: the backward pass of `gather` cannot be recorded as a graph where it has to be deterministic
+        classes = torch.arange(logits.shape[1], device=labels.device)
+        own = classes == labels[:, None]
+        others = classes[:-1] + (classes[:-1] >= labels[:, None])  # every class but the example's own, in their order
+        chosen = (classes == others[:, :, None]).double()
+        return (logits * own).sum(1, keepdim=True) - (logits[:, None] * chosen).sum(2)
 
 
 class NetworkRows:

@@ -150,6 +150,8 @@ def follow(
     own, dtype = _checks.copied(network)
     x = _checks.images(images, dtype, "images")
     outputs = _checks.outputs(own.to(x.device), x)
+    if loss == "polynomial" and outputs > 1:
+        raise UserError("loss: polynomial is for two classes, a network with one output; use cross_entropy")
     margin_map = NetworkMap(own, x, _checks.labels(labels, outputs, x, "labels"), degree)
     if method.method == "proximal":
         with _exact(x.device):

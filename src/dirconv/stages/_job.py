@@ -31,6 +31,7 @@ def prepare(spec: dict[str, Any]) -> torch.device:
     """Fix what a result depends on besides its inputs: threads, deterministic kernels, no TF32; choose the device."""
     torch.set_num_threads(spec["threads"])
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs a pass over every result; nothing reads it
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     return _device.choose(spec["device"])
@@ -121,13 +122,14 @@ class Checkpoint:
             yield
 
     def save(self, tensors: dict[str, np.ndarray], record: dict[str, Any]) -> None:
-        """Replace the state. The shards of the last one go only when state.json names the new ones."""
-        last = set(self._state_shards())
-        saved = self._write("b-state" if any(name.startswith("a-") for name in last) else "a-state", tensors)
+        """Replace the state. Other shards, of the last one or of a save that was killed, go once the new are named."""
+        turn = "b" if any(name.startswith("a-") for name in self._state_shards()) else "a"
+        saved = self._write(f"{turn}-state", tensors)
         # as text: the record may hold NaN, which is no JSON
         artifacts.write_json(self._state, {**saved, "record": json.dumps(record)})
-        for name in last - set(saved["shards"]):
-            (self.folder / name).unlink(missing_ok=True)
+        for path in self.folder.glob("[ab]-state-*.safetensors"):
+            if path.name not in saved["shards"]:
+                path.unlink()
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """The last state, or None where there is none; a damaged one counts as none."""

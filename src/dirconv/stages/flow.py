@@ -64,7 +64,7 @@ def run(
             per_decade=spec["snapshots_per_decade"],
             seen=[(math.log(row["norm"] / norm_start), row["cos"]) for row in rows[:-1]],
         )
-        timer = _job.Timer(seconds)
+        timer, began = _job.Timer(seconds), state.step
         for event in events:
             step = event.step
             if not rows or rows[-1]["step"] != step.state.step:  # a job that goes on sees its last step again
@@ -84,7 +84,7 @@ def run(
                 tensors = {WEIGHTS: step.state.weights, **step.state.memory}
                 record = {"state": scalars, "rows": rows, "taken": taken, "highest": event.highest_level}
                 checkpoint.save({name: tensor.cpu().numpy() for name, tensor in tensors.items()}, record)
-                if timer.up() and event.stop is None:
+                if timer.up() and event.stop is None and step.state.step > began:  # else it would never get on
                     progress.close()
                     raise Unfinished(f"{spec['run']}/seed{spec['seed']}: flow, step {step.state.step}")
         _write(out, rows, taken, checkpoint, {**_job.provenance("flow", spec, device), "stop": str(event.stop)})
