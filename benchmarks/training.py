@@ -6,6 +6,9 @@ The plain loop: images through torchvision's transforms one by one (as torchvisi
 DataLoader, torch.optim.SGD, eager, float32. Ours: `dirconv.margins.batch.BatchGradient` on resident images, in float32
 and in bfloat16. The same network, batch and images; the plain loop and ours in turn in one process, each warmed up.
 
+Ours runs as jobs do, deterministic and without TF32 (`dirconv.stages._job.prepare`), the plain loop with torch's
+defaults.
+
 The ceiling is measured in the same run: a large matrix product in the steps' own arithmetic, and a large copy. A step's
 operations are counted by torch's FlopCounterMode, its traffic as the sizes of what every operation reads and writes,
 none of it fused or cached: the share of the copy's rate may so exceed one where caches help.
@@ -33,10 +36,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 from torchvision.datasets import VisionDataset
 
-from dirconv import data, losses, models
+from dirconv import artifacts, data, losses, models
 from dirconv.margins.batch import BatchGradient
 from dirconv.margins.network import NetworkMap
 from dirconv.provenance import machine, now, versions
+from dirconv.stages import _job
 
 HERE = Path(__file__).parent
 CLASSES = {"negative": ["airplane"], "positive": ["automobile"]}
@@ -200,16 +204,13 @@ def main() -> None:
     options = parser.parse_args()
     if (options.images is None) == (options.split is None):
         parser.error("give --images or --split")
-    device = torch.device(options.device)
-    torch.set_num_threads(options.threads)
+    defaults = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
+    device = _job.prepare({"threads": options.threads, "device": options.device})
     with tempfile.TemporaryDirectory() as folder:
         where = options.split or Path(folder)
         if options.images is not None:
             chosen = {"source": "folder", "path": str(options.images), "variant": "images", "classes": CLASSES}
             record = data.prepare({**chosen, "train": 2000, "test": 100}, where, "data")
-            (where / "manifest.json").unlink(missing_ok=True)
-            from dirconv import artifacts
-
             artifacts.write_manifest(where, [data.SPLIT], record)
         split = data.load(where)
     ceiling = ceilings(device)
@@ -218,7 +219,10 @@ def main() -> None:
     for name, model in NETWORKS[options.device].items():
         if options.only and name not in options.only:
             continue
+        torch.use_deterministic_algorithms(False)
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = defaults
         plain = rate(plain_steps(model, split, device, workers), device, options.seconds)
+        _job.prepare({"threads": options.threads, "device": options.device})
         rows[name] = {"model": model, "plain": plain}
         for arithmetic in ("float32", "bfloat16"):
             flops, traffic = counted(model, split, device, arithmetic)
