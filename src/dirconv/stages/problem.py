@@ -5,7 +5,6 @@ A seed's tables lie where those of a network's run lie, so that the same rules a
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ def tables(name: str) -> tuple[str, ...]:
 
 def run(spec: dict[str, Any], out: Path) -> None:
     """Write a Parquet table per name in the problem's TABLES, and manifest.json, to `out`/seed<seed> for every seed."""
-    warnings.filterwarnings("ignore", message=".*torch.jit.script.*")  # torch's own, on the way to forward mode
     problem = problems.from_options(spec["problem"])
     followed = member("problems", problem.name, "problem").follow(problem, spec["seeds"])
     for seed, one in zip(spec["seeds"], followed, strict=True):

@@ -1,0 +1,36 @@
+"""The committed studies: every checksum and verdict is as audited, and nothing in them is an image."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from dirconv.stages import audit
+
+LISTED = subprocess.run(
+    ["git", "ls-files", "results"], cwd=ROOT, capture_output=True, text=True, check=True
+).stdout.splitlines()
+AUDITS = [name for name in LISTED if name.endswith("/audit.json")]
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_a_committed_audit_checks(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert audit.check(ROOT / name) == []
+
+
+def test_measures_hold_no_images():
+    """Of a study on images of others: maps of gradients may be passed on, the images may not."""
+    tables = [name for name in LISTED if name.endswith(".parquet")]
+    assert tables
+    for name in tables:
+        assert "image" not in pd.read_parquet(ROOT / name).columns, name
+
+
+def test_what_is_committed_of_a_study_stays_small():
+    for study in {name.split("/")[1] for name in LISTED}:
+        sizes = [(ROOT / name).stat().st_size for name in LISTED if name.startswith(f"results/{study}/measures/")]
+        assert sum(sizes) <= 20e6, study
