@@ -45,6 +45,7 @@ from dirconv.stages import _job
 HERE = Path(__file__).parent
 CLASSES = {"negative": ["airplane"], "positive": ["automobile"]}
 BATCH = 100
+SEED = 0  # of the weights
 NETWORKS = {
     "cpu": {
         "alexnet": {"name": "alexnet"},
@@ -80,7 +81,7 @@ class Plain(VisionDataset):
 def network(options: dict[str, Any], device: torch.device) -> tuple[models.Spec, torch.nn.Module]:
     """A network, the same for every loop."""
     spec = models.from_options(options)
-    return spec, models.create(spec, 3, 1, torch.Generator().manual_seed(0)).to(device)
+    return spec, models.create(spec, 3, 1, torch.Generator().manual_seed(SEED)).to(device)
 
 
 def plain_steps(options: dict[str, Any], split: data.Split, device: torch.device, workers: int) -> Iterator[None]:
@@ -196,6 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, help="folder or zip of images, train/<class>/…; or give --split")
     parser.add_argument("--split", type=Path, help="a folder that `dirconv data` wrote")
+    parser.add_argument("--variant", default="CIFAR-10, JPEG copy", help="what --images are, in words")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
@@ -209,10 +211,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         where = options.split or Path(folder)
         if options.images is not None:
-            chosen = {"source": "folder", "path": str(options.images), "variant": "images", "classes": CLASSES}
+            chosen = {"source": "folder", "path": str(options.images), "variant": options.variant, "classes": CLASSES}
             record = data.prepare({**chosen, "train": 2000, "test": 100}, where, "data")
             artifacts.write_manifest(where, [data.SPLIT], record)
         split = data.load(where)
+        origin = artifacts.read_manifest(where)
     ceiling = ceilings(device)
     workers = 8 if device.type == "cuda" else 0
     rows = {}
@@ -235,14 +238,15 @@ def main() -> None:
             }
         print(name, json.dumps(rows[name]), flush=True)
     record = {
-        "command": f"python -m benchmarks.training --device {options.device}",
+        "command": f"python -m benchmarks.training --device {options.device} --images PATH (or --split PATH)",
         "created": now(),
         "machine": machine(torch.cuda.get_device_name() if device.type == "cuda" else "cpu"),
         "versions": versions(),
         "threads": options.threads,
         "batch": BATCH,
         "workers": workers,
-        "images": len(split.train_images),
+        "data": {key: origin[key] for key in ("variant", "classes", "counts", "source_sha256")},
+        "seed": SEED,
         "ceilings": ceiling,
         "networks": rows,
     }

@@ -12,6 +12,7 @@ from dirconv.stages import resolve
 from dirconv.stages.schema import study_schema
 
 ROOT = Path(__file__).parents[2]
+SHOWN = {"alexnet_sgd", "planar_32", "planar_128"}  # in figures, beside what is judged
 STUDIES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name != "claims.yaml")
 
 
@@ -26,14 +27,22 @@ def test_study_files_are_valid(path, monkeypatch):
     study = resolve.load(path)
     assert study.study.study == path.stem
     # a name that no claim reads is a slip: nothing would be judged on that run
-    read = {
-        run for claim in registry.load(ROOT / "config" / "claims.yaml").values() for run in (*claim.runs, claim.halved)
-    }
-    assert {*study.study.runs, *study.study.problems} <= read | {
-        "alexnet_sgd",
-        "planar_32",
-        "planar_128",
-    }  # shown, not judged
+    entries = registry.load(ROOT / "config" / "claims.yaml").values()
+    read = {run for claim in entries for run in (*claim.runs, claim.halved)}
+    assert {*study.study.runs, *study.study.problems} <= read | SHOWN
+
+
+@pytest.mark.parametrize("name", ["digits", "theorems", "cifar10-small"])
+def test_a_study_that_is_whole_judges_all_claims_about_networks_or_none_and_about_problems(name, monkeypatch):
+    """Those at or towards full size may leave out runs that cost too much; these may not."""
+    monkeypatch.chdir(ROOT)
+    study, default = (resolve.load(ROOT / "config" / f"{each}.yaml") for each in (name, "digits"))
+    for which in ("runs", "problems"):
+        mine, all_ = (
+            {claim for claim, entry in each.claims.items() if set(entry.runs) <= set(getattr(each.study, which))}
+            for each in (study, default)
+        )
+        assert mine in (set(), all_)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
