@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dirconv import artifacts
-from dirconv.claims import Evidence, ensemble, registry
+from dirconv.claims import Evidence, Outcome, ensemble, registry
 from dirconv.errors import UserError
 from dirconv.options import did_you_mean, parse
 from dirconv.stages._specification import code
@@ -27,17 +27,13 @@ def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) 
         found[member] = Evidence(tables, record)
         files = [f"{table}.parquet" for table in claim.tables] + [artifacts.MANIFEST]
         evidence += [{"path": str(folder / file), "sha256": artifacts.sha256(folder / file)} for file in files]
-    halvings = tuple(
-        (found[f"{claim.runs[0]}/{_seed(member)}"], half)
-        for member, half in found.items()
-        if _run(member) == claim.halved and f"{claim.runs[0]}/{_seed(member)}" in found
-    )
-    paired = getattr(rule, "PAIRED", False)
-    outcomes = {
-        member: rule.judge(dataclasses.replace(one, halvings=halvings), thresholds)
-        for member, one in found.items()
-        if _run(member) != claim.halved and (not paired or any(pair[0] is one for pair in halvings))
-    }
+    if getattr(rule, "ACROSS", False):
+        outcomes = {
+            seed: rule.judge_across([one for member, one in found.items() if _seed(member) == seed], thresholds)
+            for seed in dict.fromkeys(map(_seed, found))
+        }
+    else:
+        outcomes = _each(claim, found, rule, thresholds)
     if not outcomes:
         raise UserError(
             f"claim {name}: no seed of {claim.runs[0]} is also one of {claim.halved}; give them one in common"
@@ -57,6 +53,21 @@ def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) 
         },
         "seeds": {member: dataclasses.asdict(outcome) for member, outcome in outcomes.items()},
         "evidence": evidence,
+    }
+
+
+def _each(claim: registry.Claim, found: dict[str, Evidence], rule: Any, thresholds: Any) -> dict[str, Outcome]:
+    """The rule's answer for every run and seed, but not for those at half the tolerance, which only go with others."""
+    halvings = tuple(
+        (found[f"{claim.runs[0]}/{_seed(member)}"], half)
+        for member, half in found.items()
+        if _run(member) == claim.halved and f"{claim.runs[0]}/{_seed(member)}" in found
+    )
+    paired = getattr(rule, "PAIRED", False)
+    return {
+        member: rule.judge(dataclasses.replace(one, halvings=halvings), thresholds)
+        for member, one in found.items()
+        if _run(member) != claim.halved and (not paired or any(pair[0] is one for pair in halvings))
     }
 
 

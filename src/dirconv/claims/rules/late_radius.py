@@ -1,0 +1,48 @@
+"""Does training on, after every training example is classified, move test examples away from the decision boundary?"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+
+TABLES = ("generalization",)
+STATISTIC = "median L2 distance of test images to the decision boundary at the end, over that at ℒ = ℓ(0)"
+THRESHOLD = "gain"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """Supported: the ratio is at least 1 + `gain`. Contradicted: it is at most 1 − `gain`. Neither before τ has grown
+    by `tau`. Distances are those that an attack finds, so they bound the true ones from above.
+    """
+
+    gain: float
+    tau: float
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+
+def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    """One run and seed."""
+    table = evidence.tables["generalization"]
+    table = table[table["below"].cummax()]
+    if len(table) < 2:
+        return inconclusive("the assumption ℒ < ℓ(0) is not met: the run ended before it")
+    first, last = table.iloc[0], table.iloc[-1]
+    before, after = first["radius_attack_q50"], last["radius_attack_q50"]
+    ratio = float(after / before)
+    reason = (
+        f"test error {first['test_error']:.1%} → {last['test_error']:.1%}, median distance {before:.3g} → {after:.3g}"
+    )
+    grown = float(last["tau"] - first["tau"])
+    if grown < thresholds.tau:
+        return inconclusive(f"ln‖W‖ grew by only {grown:.3g}, {thresholds.tau:g} is needed; {reason}", ratio)
+    if not math.isfinite(ratio):
+        return inconclusive(f"no distance is known; {reason}")
+    if ratio >= 1 + thresholds.gain:
+        return Outcome(Verdict.SUPPORTED, ratio, reason=reason)
+    if ratio <= 1 - thresholds.gain:
+        return Outcome(Verdict.CONTRADICTED, ratio, reason=reason)
+    return inconclusive(reason, ratio)

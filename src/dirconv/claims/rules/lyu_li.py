@@ -1,0 +1,50 @@
+r"""What the paper adds to Lyu and Li's bound: ∫ tan² ∠ dτ is finite, and so is ∫ tan ∠ dτ.
+
+Lyu and Li (2020) bound L ∫ tan² ∠ dτ by ln(ã_end/ã_0), so that it is finite where ã is bounded: the angle is small
+along some sequence of times, and limit points of the direction are stationary. That leaves room for a direction that
+moves for ever, as tan ∠ = 1/τ does: only a finite ∫ tan ∠ dτ, the path's length, makes it converge.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from dirconv.claims import Evidence, Outcome, inconclusive
+from dirconv.claims.rules import _common, _convergence
+
+TABLES = ("path",)
+STATISTIC = "exponent P of tan ∠ = A (τ + τ₀)^(−P): above 1/2 the square's integral is finite, above 1 its own"
+THRESHOLD = "exponent"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Thresholds(_convergence.Convergence):
+    """Both integrals are finite, or the second is not: as for the rule about the direction.
+
+    Nothing is said where Lyu and Li's bound itself does not hold up to the share `violation`: such a path is not the
+    flow's.
+    """
+
+    violation: float
+
+
+def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    """One run and seed."""
+    unmet = _common.assumption(evidence)
+    if unmet:
+        return inconclusive(unmet)
+    path = _common.from_assumption(evidence)
+    tau, zeta = path["tau"].to_numpy(), path["zeta"].to_numpy()
+    step = np.diff(tau)
+    moving = step > 0
+    squared = float((np.diff(zeta)[moving] ** 2 / step[moving]).sum())
+    margin = path["smoothed_margin"].to_numpy()
+    bound = math.log(margin[-1] / margin[0]) / evidence.record["specification"]["degree"]
+    both = f"∫ tan² ∠ dτ = {squared:.3g}, at most {bound:.3g} by Lyu and Li; ∫ tan ∠ dτ = {zeta[-1]:.3g} so far"
+    found = _convergence.convergence(tau, zeta, tau[-1], thresholds, "rad of path")
+    if not squared <= bound * (1 + thresholds.violation):
+        return inconclusive(f"the bound does not hold: {both}", found.value, found.low, found.high)
+    return dataclasses.replace(found, reason=f"{both}; {found.reason}")

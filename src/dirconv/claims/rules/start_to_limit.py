@@ -1,0 +1,42 @@
+"""Is the direction at ℒ = ℓ(0) already close to where it ends?"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims.rules import _common
+
+TABLES = ("path", "limit")
+STATISTIC = "angle between the direction at ℒ = ℓ(0) and at the end, rad"
+THRESHOLD = "near"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """Supported: at most `near` rad. Contradicted: at least `far`. Neither before τ has grown by `tau`."""
+
+    near: float
+    far: float
+    tau: float
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+
+def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    """One run and seed."""
+    unmet = _common.assumption(evidence)
+    if unmet:
+        return inconclusive(unmet)
+    limit = evidence.tables["limit"]
+    turned = float(limit["to_start"].iloc[-1])
+    short = _common.too_short(float(limit["tau"].iloc[-1]), thresholds.tau)
+    if short:
+        return inconclusive(short, turned)
+    share = limit["margin"].iloc[0] / limit["margin"].iloc[-1]
+    reason = f"the normalized margin at ℒ = ℓ(0) is {share:.2g} of that at the end"
+    if turned <= thresholds.near:
+        return Outcome(Verdict.SUPPORTED, turned, reason=reason)
+    if turned >= thresholds.far:
+        return Outcome(Verdict.CONTRADICTED, turned, reason=reason)
+    return inconclusive(reason, turned)

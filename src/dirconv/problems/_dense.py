@@ -1,0 +1,206 @@
+r"""Fully connected networks on handwritten digits, as many small margin maps at once: options, data, function, start.
+
+    f(x) = W_k σ(W_{k−1} σ(⋯ σ(W₁ x))),     p_i = y_i f(x_i), or y_i f(x_i)³ for the loss `cubic`
+
+============  ======================================================  ==========================
+activation    σ of the vector h of a layer's inputs                   smooth
+============  ======================================================  ==========================
+linear        h                                                       analytic
+relu          max(0, h)                                               no
+leaky_relu    max(h/10, h)                                            no
+soft_relu     (h + √(h² + ε² mean_j h_j²))/2, ε = 0.5                 analytic where h ≠ 0
+squared_relu  max(0, h)²                                              once, gradients Lipschitz
+============  ======================================================  ==========================
+
+All but the last are of degree one, so that the network's degree is its number of layers; `soft_relu` rounds ReLU's kink
+over a width that scales with the layer, since a fixed width would not be homogeneous. e^(−z³) on margins p is the
+exponential loss on margins p³, a map of three times the degree: nothing else is needed for it, and ℓ(0) = 1 in both.
+
+Images are 64 pixels, standardized by the mean and the standard deviation over all pixels of a seed's training images.
+Every seed draws its own training images and its own start; the held-out images are the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from dirconv.options import require_positive
+from dirconv.problems._options import Flowing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dirconv.losses import Loss
+    from dirconv.margins.ensemble import EnsembleMap
+
+PIXELS = 64
+LEAK = 0.1
+SOFTNESS = 0.5  # ε
+HELD_OUT = 0.2  # of each digit's images
+LossName = Literal["exponential", "logistic", "cubic", "polynomial"]
+DEGREES = {"squared_relu": 2}  # of the activations; of the others one
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Network(Flowing):
+    """Options that every problem on such a network has."""
+
+    layers: int = 2
+    width: int = 32  # of each hidden layer
+    activation: Literal["linear", "relu", "leaky_relu", "soft_relu", "squared_relu"] = "relu"
+    positive: list[int] = dataclasses.field(default_factory=lambda: [1, 3, 5, 7, 9])  # digits labelled +1
+    negative: list[int] = dataclasses.field(default_factory=lambda: [0, 2, 4, 6, 8])  # and −1
+    examples: int = 60
+    scale: float = 1.0  # factor on He's initial weights
+    flipped: float = 0.0  # share of the training labels that are wrong
+    conflicting: int = 0  # training images that are there twice, with either label
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive(self, "layers", "width", "examples", "scale")
+        if not 0 <= self.flipped < 1:
+            raise ValueError(f"flipped: must be at least 0 and below 1, got {self.flipped}")
+        if not 0 <= 2 * self.conflicting <= self.examples:
+            raise ValueError(f"conflicting: must be from 0 to half of the examples, got {self.conflicting}")
+        for side, digits in (("positive", self.positive), ("negative", self.negative)):
+            if not digits or not set(digits) <= set(range(10)):
+                raise ValueError(f"{side}: must name digits from 0 to 9, at least one, got {digits}")
+        if twice := sorted(set(self.positive) & set(self.negative)):
+            raise ValueError(f"negative: {twice[0]} is among the positive digits too; name every digit once")
+
+    @property
+    def network_degree(self) -> int:
+        """Of f in its weights."""
+        degree = 1
+        for _ in range(self.layers - 1):
+            degree = DEGREES.get(self.activation, 1) * degree + 1
+        return degree
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Of W₁, …, W_k."""
+        sizes = [PIXELS, *[self.width] * (self.layers - 1), 1]
+        return [(sizes[k + 1], sizes[k]) for k in range(self.layers)]
+
+    @property
+    def data(self) -> str:
+        """In words."""
+        sides = ("".join(map(str, digits)) for digits in (self.positive, self.negative))
+        text = f"{self.examples} handwritten digits, {' against '.join(sides)}"
+        if self.flipped:
+            text += f", {self.flipped:.0%} of the labels wrong"
+        if self.conflicting:
+            text += f", {self.conflicting} images with either label"
+        return text
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What every seed is trained and tested on, in float64: x (S, n, 64), y (S, n) of ±1."""
+
+    x: Tensor
+    y: Tensor
+    x_test: Tensor
+    y_test: Tensor
+
+
+def degree(spec: Network, loss: str) -> int:
+    """L of the margins that a loss is taken of."""
+    return spec.network_degree * (3 if loss == "cubic" else 1)
+
+
+def images(spec: Network, seeds: list[int]) -> Data:
+    """The seeds' images. UserError where more are asked for than there are."""
+    import torch
+
+    from dirconv.data import digits
+    from dirconv.errors import UserError
+
+    classes = {"positive": [str(d) for d in spec.positive], "negative": [str(d) for d in spec.negative]}
+    source = digits.load(digits.Spec(classes=classes, test_fraction=HELD_OUT), "problem")
+    positive = set(classes["positive"])
+
+    def pool(part) -> tuple[np.ndarray, np.ndarray]:
+        chosen = np.isin(part.classes, [*classes["positive"], *classes["negative"]])
+        labels = np.where(np.isin(part.classes[chosen], list(positive)), 1.0, -1.0)
+        return part.images[chosen].reshape(-1, PIXELS) / source.levels, labels
+
+    x, y = pool(source.train)
+    x_test, y_test = pool(source.test)
+    if spec.examples > len(x):
+        raise UserError(f"problem.examples: {spec.examples} images asked for, the digits have {len(x)}; lower it")
+    parts = []
+    for seed in seeds:
+        random = np.random.default_rng((seed, 0))
+        drawn = random.permutation(len(x))[: spec.examples]
+        x_train, y_train = x[drawn], y[drawn].copy()
+        y_train[random.permutation(spec.examples)[: round(spec.flipped * spec.examples)]] *= -1
+        if spec.conflicting:
+            x_train[: spec.conflicting] = x_train[-spec.conflicting :]
+            y_train[: spec.conflicting] = -y_train[-spec.conflicting :]
+        mean, std = x_train.mean(), x_train.std()
+        parts.append(((x_train - mean) / std, y_train, (x_test - mean) / std, y_test))
+    return Data(*(torch.from_numpy(np.stack(part)) for part in zip(*parts, strict=True)))
+
+
+def start(spec: Network, seeds: list[int]) -> Tensor:
+    """Initial weights (S, D): independent N(0, 2/fan-in) entries (He), times the scale."""
+    import torch
+
+    rows = []
+    for seed in seeds:
+        random = np.random.default_rng((seed, 1))
+        rows.append([random.normal(size=s).ravel() * spec.scale * math.sqrt(2 / s[1]) for s in spec.shapes])
+    return torch.from_numpy(np.stack([np.concatenate(row) for row in rows]))
+
+
+def layers(spec: Network, flat: Tensor) -> list[Tensor]:
+    """W₁, …, W_k of flat weights (D,)."""
+    parts = flat.split([rows * columns for rows, columns in spec.shapes])
+    return [part.view(shape) for part, shape in zip(parts, spec.shapes, strict=True)]
+
+
+def activate(name: str, h: Tensor) -> Tensor:
+    """σ of a layer's inputs h (…, width)."""
+    if name == "linear":
+        return h
+    if name == "relu":
+        return h.clamp(min=0)
+    if name == "leaky_relu":
+        return h.clamp(min=0) + LEAK * h.clamp(max=0)
+    if name == "soft_relu":
+        return (h + (h.square() + SOFTNESS**2 * h.square().mean(-1, keepdim=True)).sqrt()) / 2
+    return h.clamp(min=0).square()
+
+
+def hidden(spec: Network, flat: Tensor, x: Tensor) -> list[Tensor]:
+    """The inputs of every hidden layer's activation, each (n, width), and last the output (n, 1)."""
+    found, out = [], x
+    for i, layer in enumerate(layers(spec, flat)):
+        out = (activate(spec.activation, out) if i else out) @ layer.T
+        found.append(out)
+    return found
+
+
+def output(spec: Network, flat: Tensor, x: Tensor) -> Tensor:
+    """f(x), (n,)."""
+    return hidden(spec, flat, x)[-1][:, 0]
+
+
+def margin_map(spec: Network, data: Data, loss: str) -> tuple[EnsembleMap, Loss]:
+    """The seeds' margin maps and the loss that is taken of them."""
+    from dirconv import losses
+    from dirconv.margins.ensemble import EnsembleMap
+
+    cubic = loss == "cubic"
+
+    def function(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        p = y * output(spec, flat, x)
+        return p**3 if cubic else p
+
+    return EnsembleMap(function, (data.x, data.y), degree(spec, loss)), losses.get("exponential" if cubic else loss)
+

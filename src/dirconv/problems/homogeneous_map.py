@@ -1,0 +1,113 @@
+r"""Margin maps that are no networks: homogeneous polynomials, and factors of a tensor.
+
+    polynomial    p_i(w) = s_i ⟨T_i, w ⊗ ⋯ ⊗ w⟩, degree L; T_i standard normal, s_i so that p_i(w*) > 0 at a random w*
+    tensor        p_i(U) = y_i Σ_r ∏_m ⟨u_rm, x_im⟩, m = 1 … L: the inner product of the tensor Σ_r u_r1 ⊗ ⋯ ⊗ u_rL,
+                  of rank `rank` and order L, with x_i1 ⊗ ⋯ ⊗ x_iL; x standard normal, labelled by such a tensor of rank
+                  `teacher`
+
+Polynomials are definable and smooth, so Theorems 3.1 and 4.1 hold for both.
+
+Tables besides `path` and `decomposition`: `limit` (a row a kept point: angles to the first and the last one, margin).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from dirconv.options import require_positive
+from dirconv.problems import Followed
+from dirconv.problems._options import Flowing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TABLES = ("path", "decomposition", "limit")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spec(Flowing):
+    """Options of the problem."""
+
+    name: Literal["homogeneous_map"] = "homogeneous_map"
+    kind: Literal["polynomial", "tensor"] = "polynomial"
+    degree: int = 3  # L
+    dimension: int = 10  # of w, or of each factor
+    examples: int = 8
+    rank: int = 5
+    teacher: int = 2
+    loss: Literal["exponential", "logistic"] = "exponential"
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive(self, "dimension", "examples", "rank", "teacher")
+        if not 2 <= self.degree <= 6:  # a polynomial's coefficients number dimension^degree for every example
+            raise ValueError(f"degree: must be from 2 to 6, got {self.degree}")
+
+    @property
+    def data(self) -> str:
+        """In words."""
+        if self.kind == "polynomial":
+            return f"{self.examples} random polynomials of degree {self.degree} in {self.dimension} variables"
+        return f"{self.examples} rank-one tensors of order {self.degree}, labelled by one of rank {self.teacher}"
+
+
+def polynomial(w: Tensor, coefficients: Tensor) -> Tensor:
+    """⟨T_i, w ⊗ ⋯ ⊗ w⟩, (n,), of w (d,) and T (n, d, …, d)."""
+    while coefficients.dim() > 1:
+        coefficients = coefficients @ w
+    return coefficients
+
+
+def tensor(u: Tensor, x: Tensor) -> Tensor:
+    """Σ_r ∏_m ⟨u_rm, x_im⟩, (n,), of u (rank, L, d) and x (n, L, d)."""
+    import torch
+
+    return torch.einsum("rmd,imd->irm", u, x).prod(-1).sum(-1)
+
+
+def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
+    """See `dirconv.problems`."""
+    import torch
+
+    from dirconv import losses
+    from dirconv.margins.ensemble import EnsembleMap
+    from dirconv.problems import _flows
+
+    of_tensor = spec.kind == "tensor"
+    shape = (spec.degree, spec.dimension)
+
+    def function(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return y * (tensor(flat.view(spec.rank, *shape), x) if of_tensor else polynomial(flat, x))
+
+    parts, starts = [], []
+    for seed in seeds:
+        random = np.random.default_rng((seed, 0))
+        if of_tensor:
+            x = torch.from_numpy(random.normal(size=(spec.examples, *shape)))
+            y = tensor(torch.from_numpy(random.normal(size=(spec.teacher, *shape))), x).sign()
+        else:
+            x = torch.from_numpy(random.normal(size=(spec.examples, *[spec.dimension] * spec.degree)))
+            y = polynomial(torch.from_numpy(random.normal(size=spec.dimension)), x).sign()
+        parts.append((x, y))
+        size = spec.rank * math.prod(shape) if of_tensor else spec.dimension
+        starts.append(np.random.default_rng((seed, 1)).normal(size=size) / math.sqrt(spec.dimension))
+    data = tuple(torch.stack(part) for part in zip(*parts, strict=True))
+    loss = losses.get(spec.loss)
+    maps = EnsembleMap(function, data, spec.degree)
+    found = []
+    for kept in _flows.follow(maps, loss, torch.from_numpy(np.stack(starts)), spec):
+        theta = kept.theta.numpy()
+        limit = kept.at.assign(
+            to_start=[_flows.angle(one, theta[0]) for one in theta],
+            to_end=[_flows.angle(one, theta[-1]) for one in theta],
+            margin=kept.maps.values(kept.theta).amin(1).numpy(),
+        )
+        tables = {"path": kept.path, "decomposition": _flows.decomposition(kept, loss), "limit": limit}
+        found.append(Followed(tables, kept.stop))
+    return found
