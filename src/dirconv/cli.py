@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
             help=f"stop after so long, with exit code {UNFINISHED}; the same command goes on, to the same result",
         )
     job("measure", "tables from a trajectory", "split", "start", "trajectory", "out")
+    job("probe", "a further table from a trajectory", "split", "start", "trajectory", "out")
 
     claim = stage("claim", "judge a claim", "registry", "measures", "out")
     claim.add_argument("--claim", required=True)
@@ -126,6 +127,11 @@ def _run(options: argparse.Namespace) -> int:
 
         spec = _specification.read(options.spec)
         measure.run(spec, options.split, options.start, options.trajectory, options.out)
+    elif command == "probe":
+        from dirconv.stages import _specification, probe
+
+        spec = _specification.read(options.spec)
+        probe.run(spec, options.split, options.start, options.trajectory, options.out)
     elif command == "claim":
         from dirconv.stages import claim
 

@@ -34,6 +34,7 @@ class Run:
     keep: int = 2000  # images whose activations may be kept for the backward pass; beyond, they are recomputed
     memory: int = 1024  # MiB that comparing the examples' gradients may take (proximal)
     precision: Literal["float32", "float64"] = "float32"  # of the network; weights and sums are always float64
+    probes: list[str] = dataclasses.field(default_factory=list)  # further measures, modules of dirconv.probes
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 

@@ -22,7 +22,7 @@ HOUSE = (  # from top to bottom; those in one row may not import each other
     ("report",),
     ("figures",),
     ("claims",),
-    ("problems",),
+    ("problems", "probes"),
     ("measures",),
     ("flow", "training"),
     ("margins",),

@@ -13,7 +13,16 @@ from dirconv import problems
 from dirconv.claims import Evidence, Verdict, registry
 from dirconv.errors import UserError
 from dirconv.options import load_yaml, member, modules, parse
-from dirconv.problems import deep_linear, mexican_hat, planar, squared_relu
+from dirconv.problems import (
+    deep_linear,
+    dense,
+    dense_descents,
+    dense_losses,
+    homogeneous_map,
+    mexican_hat,
+    planar,
+    squared_relu,
+)
 from dirconv.stages import problem as stage
 
 REGISTRY = registry.load("config/claims.yaml")
@@ -42,7 +51,15 @@ def hat():
 
 
 def test_every_problem_answers_with_its_tables(linear, hat):
+    few = {"width": 4, "examples": 8, "tau": 0.5}
     small = {
+        "dense": (spec := dense.Spec(**few), dense.follow(spec, [0])),
+        "dense_descents": (spec := dense_descents.Spec(**few, steps=3), dense_descents.follow(spec, [0])),
+        "dense_losses": (
+            spec := dense_losses.Spec(**few, losses=["exponential", "logistic"]),
+            dense_losses.follow(spec, [0]),
+        ),
+        "homogeneous_map": (spec := homogeneous_map.Spec(tau=0.5), homogeneous_map.follow(spec, [1])),
         "deep_linear": linear,
         "mexican_hat": hat,
         "planar": (spec := planar.Spec(width=16, tau=0.5), planar.follow(spec, [0])),

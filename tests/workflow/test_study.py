@@ -31,6 +31,8 @@ CLAIMS = {
     "saliency_converges",
     "control_mexican_hat",
     "control_mexican_hat_alignment",
+    "control_beyond_lyu_li",
+    "late_generalization",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from dirconv.claims import calibration, registry
 from dirconv.errors import UserError
 from dirconv.options import did_you_mean, modules
-from dirconv.stages import _specification, problem, resolve
+from dirconv.stages import _specification, probe, problem, resolve
 
 DEFAULT_STUDY = "config/digits.yaml"
 
@@ -58,6 +58,7 @@ LOGS = f"{RESULTS}/logs"
 NONE = "(?!)"  # a pattern that nothing matches
 try:
     LIVE = [member for member in STUDY.members if not STUDY.is_reference(member)]
+    LIVE_PROBES = [STUDY.probed[member] for member in STUDY.probed if not STUDY.is_reference(member)]
 except UserError as error:
     stop(error)
 

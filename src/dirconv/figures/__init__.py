@@ -3,7 +3,8 @@
 A module states the tables of measures that it reads (`TABLES`) and has `draw(sources)`, which answers the figure and
 the very data that it shows, in long form; guides (reference slopes, thresholds) are not data. The plotting libraries
 are imported where they are used, so that naming the figures of a study costs nothing. A figure of small problems
-whose answer is known names their kinds (`PROBLEMS`); one without shows the study's networks.
+whose answer is known names their kinds (`PROBLEMS`); one with `CLAIMED` shows what the claims that name it read, with
+these runs' `PROBES`; another shows the study's networks. `OPTIONAL` tables are read where a member has them.
 
 Curves of the flow begin where ℒ < ℓ(0) first holds, and τ and ζ count from there; a run that never gets there is
 left out, unless the figure says that it shows it.
@@ -34,6 +35,11 @@ NAMES = {
     "squared_relu": "squared ReLU",
     "planar": "shallow ReLU",
     "mexican_hat": "Mexican hat",
+    # problems whose runs' own names say all
+    "dense": "",
+    "dense_losses": "",
+    "dense_descents": "",
+    "homogeneous_map": "",
 }
 
 
@@ -72,7 +78,7 @@ class Source:
         model = self.record["specification"]["model"]["name"]
         name = NAMES.get(model, model.replace("_", " "))
         more = self.run.removeprefix(model).strip("_-").replace("_", " ")
-        return f"{name} ({more})" if more else name
+        return f"{name} ({more})" if name and more else name or more
 
     @property
     def identity(self) -> dict[str, Any]:

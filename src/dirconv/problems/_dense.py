@@ -203,4 +203,3 @@ def margin_map(spec: Network, data: Data, loss: str) -> tuple[EnsembleMap, Loss]
         return p**3 if cubic else p
 
     return EnsembleMap(function, (data.x, data.y), degree(spec, loss)), losses.get("exponential" if cubic else loss)
-

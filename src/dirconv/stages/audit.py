@@ -81,7 +81,8 @@ def _overrides(text: str) -> dict[str, Any]:
 def _stale(manifest: dict[str, Any], today: dict[str, str]) -> bool:
     """Whether today's code is not the code that made these measures, or anything that they were made from."""
     problem = "problem" in manifest["specification"]
-    stage = "problem" if problem else "measure" if "trajectory" in manifest else "homogeneity"
+    kinds = {"problem": problem, "probe": "probe" in manifest["specification"], "measure": "trajectory" in manifest}
+    stage = next((kind for kind, is_one in kinds.items() if is_one), "homogeneity")
     made = {**manifest.get("made_by", {}), stage: manifest["code"]}
     # the version of torch is provenance, not code: the page names it, and another one does not make a result stale
     return any(hash_.split("-")[0] != today[which].split("-")[0] for which, hash_ in made.items())
@@ -144,7 +145,7 @@ def _claim(resolved: resolve.Resolved, name: str, stale: set[str], study_file: P
         "figure": f"{resolved.figures_folder}/{entry['figure']}.png",
         "target": _command(resolved, study_file, f"claim_{name}"),
         "seeds": verdict["seeds"],
-        "stale": sorted(stale & set(verdict["seeds"])),
+        "stale": sorted(stale & set(resolved.inputs(name))),
         "evidence": verdict["evidence"],
     }
 

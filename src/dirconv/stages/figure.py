@@ -15,7 +15,9 @@ def run(name: str, measures: Path, members: list[str], out: Path) -> None:
     sources = []
     for path in members:
         record = artifacts.read_manifest(measures / path)
-        tables = {table: artifacts.read_table(measures / path / f"{table}.parquet") for table in module.TABLES}
+        optional = [table for table in getattr(module, "OPTIONAL", ()) if f"{table}.parquet" in record["files"]]
+        names = (*module.TABLES, *optional)
+        tables = {table: artifacts.read_table(measures / path / f"{table}.parquet") for table in names}
         sources.append(Source(path, tables, record))
     with _style.applied():
         figure, table = module.draw(sources)

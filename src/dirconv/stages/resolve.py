@@ -19,6 +19,7 @@ from dirconv.claims import registry
 from dirconv.config import Problem, Run, Study
 from dirconv.errors import UserError
 from dirconv.options import Train, did_you_mean, load_yaml, member, modules, parse
+from dirconv.stages import probe as probe_stage
 from dirconv.stages import problem as problem_stage
 from dirconv.stages._specification import code, what
 
@@ -61,13 +62,25 @@ class Resolved:
             for seed in problem.seeds
         }
 
+    @property
+    def probed(self) -> dict[str, tuple[str, int, str]]:
+        """Likewise, every run and seed with each of its probes: 'resnet/degree-seed0' → ('resnet', 0, 'degree')."""
+        return {
+            f"{name}/{probe}-seed{seed}": (name, seed, probe)
+            for name, seed in self.members.values()
+            for probe in self.study.runs[name].probes
+        }
+
     def inputs(self, claim: str) -> list[str]:
         """The folders below measures/ that a claim reads."""
         chosen = self.claims[claim]
         if chosen.table == "homogeneity":
             return [f"{name}/homogeneity" for name in chosen.runs]
-        everyone = {**self.members, **self.solved}
-        return [member for member, (name, _) in everyone.items() if name in (*chosen.runs, chosen.halved)]
+        followed = self.members
+        if chosen.table in modules("probes"):
+            followed = {member: key for member, key in self.probed.items() if key[2] == chosen.table}
+        everyone = {**followed, **self.solved}
+        return [member for member, (name, *_) in everyone.items() if name in (*chosen.runs, chosen.halved)]
 
     @property
     def judged(self) -> list[str]:
@@ -80,14 +93,25 @@ class Resolved:
         checked = [f"{name}/homogeneity" for name in self.study.runs]
         found = {}
         for name in modules("figures"):
-            kinds = getattr(member("figures", name, "figure"), "PROBLEMS", None)
-            if kinds is not None:
+            figure = member("figures", name, "figure")
+            kinds = getattr(figure, "PROBLEMS", None)
+            if getattr(figure, "CLAIMED", False):
+                members = self._claimed(name, getattr(figure, "PROBES", ()))
+            elif kinds is not None:
                 members = [one for one, (run, _) in self.solved.items() if self._kind(run) in kinds]
             else:
                 members = checked if self.figure_tables(name) == ("homogeneity",) else list(self.members)
             if members:
                 found[name] = members
         return found
+
+    def _claimed(self, figure: str, probes: tuple[str, ...]) -> list[str]:
+        """What the claims that a figure shows read, and these probes of the same runs."""
+        read = [one for claim, entry in self.claims.items() if entry.figure == figure for one in self.inputs(claim)]
+        runs = {one.partition("/")[0] for one in read}
+        return list(
+            dict.fromkeys([*read, *(m for m, key in self.probed.items() if key[0] in runs and key[2] in probes)])
+        )
 
     def _kind(self, problem: str) -> str:
         return self.study.problems[problem].problem["name"]
@@ -97,14 +121,20 @@ class Resolved:
         return member("figures", figure, "figure").TABLES
 
     def is_reference(self, name: str) -> bool:
-        """Whether a followed run's measures stand without its trajectory; UserError if they are not of this very study.
+        """Whether measures (or a probe) stand without their trajectory; UserError if they are not of this very study.
 
         Snakemake cannot tell: it knows the parameters of jobs that it ran itself, not those of a clone's artifacts.
         """
         folder = Path(self.results) / "measures" / name
-        if not (folder / MANIFEST).exists() or (Path(self.results) / "runs" / name / MANIFEST).exists():
+        if name in self.members:
+            run, seed = self.members[name]
+            specification = self.flow_specification(run, seed)
+        else:
+            run, seed, probe = self.probed[name]
+            specification = self.probe_specification(run, seed, probe)
+        trajectory = Path(self.results) / "runs" / run / f"seed{seed}"
+        if not (folder / MANIFEST).exists() or (trajectory / MANIFEST).exists():
             return False
-        specification = self.flow_specification(*self.members[name])
         if read_manifest(folder, verify=False)["specification"] != finite(specification):
             raise UserError(f"{folder}: measured with other options than {self.where} has now; delete it to run again")
         return True
@@ -115,6 +145,10 @@ class Resolved:
             specification = self.flow_specification(*self.members[name])
             found = {stage: code(stage, specification) for stage in ("train", "flow", "measure")}
             return {"data": code("data", specification["data"]), **found}
+        if name in self.probed:
+            specification = self.probe_specification(*self.probed[name])
+            found = {stage: code(stage, specification) for stage in ("train", "flow")}
+            return {"data": code("data", specification["data"]), **found, "probe": probe_stage.code(specification)}
         run = name.split("/")[0]
         if name in self.solved:
             return {"problem": problem_stage.code(self.problem_specification(run))}
@@ -181,6 +215,10 @@ class Resolved:
             "memory": run.memory,
         }
 
+    def probe_specification(self, name: str, seed: int, probe: str) -> dict[str, Any]:
+        """What a probe's table depends on."""
+        return {**self.flow_specification(name, seed), "probe": probe}
+
     def _outputs(self, run: Run) -> int:
         classes = self.data_options(run.data)["classes"]
         return 1 if isinstance(classes, dict) else len(classes)
@@ -224,6 +262,10 @@ def study(values: dict[str, Any], where: str) -> Resolved:
             resolved.flow_specification(name, run.seeds[0])
         else:
             resolved.network_specification(name, run.seeds[0])
+        for probe in run.probes:
+            member("probes", probe, f"{at}.probes")
+        if run.probes and run.flow is None:
+            raise UserError(f"{at}.probes: the run is only checked; give it `train` and `flow`, or ask for no probes")
         if run.loss in ("logistic", "polynomial") and resolved._outputs(run) > 1:
             raise UserError(f"{at}.loss: {run.loss} is for two classes; use cross_entropy")
     for name in parsed.data:
@@ -243,6 +285,8 @@ def _serves(run: Run | Problem, claim: registry.Claim) -> bool:
     """Whether a run has what the claim reads."""
     if isinstance(run, Problem):
         return set(claim.tables) <= set(problem_stage.tables(run.problem["name"]))
+    if claim.table in modules("probes"):
+        return claim.table in run.probes
     return run.flow is not None or claim.table == "homogeneity"
 
 
@@ -266,7 +310,10 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Resolved:
 
 
 def job(resolved: Resolved, stage: str, name: str, seed: int | None) -> dict[str, Any]:
-    """The specification of one job: of `dirconv data`, `problem`, `homogeneity`, `train` or `flow`."""
+    """The specification of one job: of `dirconv data`, `problem`, `homogeneity`, `train` or `flow`.
+
+    That of `dirconv probe` is the flow's with one key more, `probe`: its name.
+    """
     known = list({"data": resolved.study.data, "problem": resolved.study.problems}.get(stage, resolved.study.runs))
     if name not in known:
         near = did_you_mean(name, known) if known else f"; {resolved.where} has none"

@@ -1,0 +1,66 @@
+"""One network, one start, several losses: to one direction, to others, to none?
+
+(a) How far the function is from the end of the exponential loss' flow, as an angle between outputs, each loss along its
+own flow; (b) the same for the next run. (c) For a linear network, the angle of its product to the maximum-margin
+direction, known exactly. (d) The normalized margin, over the exponential loss' at the end. Median over seeds, band from
+least to greatest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dirconv.figures import _bands, stack, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from dirconv.figures import Source
+
+CLAIMED = True
+TABLES = ("losses",)
+COLUMNS = ["run", "network", "seed", "loss", "tau", "function_to_end", "to_best", "margin", "share"]
+NAMES = {"cubic": r"$e^{-z^3}$", "polynomial": "polynomial tail"}
+
+
+def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
+    """The figure, and its data: a row a run, seed, loss and kept point with ℒ < ℓ(0)."""
+    from matplotlib.lines import Line2D
+
+    parts = []
+    for source in sources:
+        rows = source.tables["losses"]
+        rows = rows[rows["below"]]
+        if rows.empty:
+            continue
+        end = rows.loc[rows["loss"] == "exponential", "margin"]
+        rows = rows.assign(tau=rows["tau"].round(6), share=rows["margin"] / (end.iloc[-1] if len(end) else 1.0))
+        parts.append(rows.assign(**source.identity))
+    table = stack(parts, COLUMNS)
+    palette = style.colours(dict.fromkeys(table["loss"]))
+    runs = list(dict.fromkeys(table["run"]))
+
+    figure, axes = style.panels(2, 2, 4.6)
+    for i, one in enumerate(axes[0]):
+        if i >= len(runs):
+            style.empty(one, "one run only" if runs else "nothing to show:\nno run has reached ℒ < ℓ(0)")
+            continue
+        rows = table[(table["run"] == runs[i]) & (table["function_to_end"] > 0)]
+        _bands.band(one, rows, "tau", "function_to_end", palette, by="loss")
+        style.log(one, y=True)
+        name = rows["network"].iloc[0] if len(rows) else runs[i]
+        one.set(title=f"function, {name}", xlabel=style.TAU, ylabel="to the exponential's end (rad)")
+    linear = table.dropna(subset="to_best")
+    _bands.band(axes[1, 0], linear, "tau", "to_best", palette, by="loss")
+    style.log(axes[1, 0], y=True)
+    axes[1, 0].set(title="linear: to the maximum margin", xlabel=style.TAU, ylabel="angle (rad)")
+    last = table[table["run"] == runs[-1]] if runs else table
+    _bands.band(axes[1, 1], last, "tau", "share", palette, by="loss")
+    name = last["network"].iloc[0] if len(last) else ""
+    axes[1, 1].set(title=f"margin, {name}", xlabel=style.TAU, ylabel="share of the exponential's at its end")
+    handles = [Line2D([], [], color=colour, label=NAMES.get(loss, loss)) for loss, colour in palette.items()]
+    if handles:
+        figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    style.lettered(axes.flat)
+    return figure, table

@@ -1,0 +1,129 @@
+"""Figures of the reviewers' questions, from small real runs: whole, with one seed, with none at ℒ < ℓ(0)."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dirconv.figures import Source, style
+from dirconv.options import member, modules
+from dirconv.problems import dense, dense_descents, dense_losses, homogeneous_map, mexican_hat
+
+FIGURES = [name for name in modules("figures") if getattr(member("figures", name, ""), "CLAIMED", False)]
+SMALL = {"width": 4, "examples": 8, "tolerance": 0.05}
+
+
+def sources(run, spec, followed, loss="exponential"):
+    found = []
+    for seed, one in enumerate(followed):
+        specification = {
+            "run": run,
+            "seed": seed,
+            "model": {"name": spec.name},
+            "degree": spec.degree,
+            "loss": loss,
+            "problem": dataclasses.asdict(spec),
+        }
+        record = {"specification": specification, "stop": one.stop, "files": {}}
+        found.append(Source(f"{run}/seed{seed}", one.tables, record))
+    return found
+
+
+def run(name, module, seeds=(0, 1), **options):
+    spec = module.Spec(**options)
+    return sources(name, spec, module.follow(spec, list(seeds)))
+
+
+@pytest.fixture(scope="module")
+def runs():
+    found = {
+        "soft_relu": run("soft_relu", dense, activation="soft_relu", tau=3.5, attack=True, **SMALL),
+        "linear": run("linear", dense, activation="linear", tau=3.5, **SMALL),
+        "conflicting": run("conflicting", dense, conflicting=2, descent=10, attack=True, **SMALL),
+        "hat": run("mexican_hat", mexican_hat, seeds=[0]),
+        "losses": run("losses_linear", dense_losses, activation="linear", tau=1.5, **SMALL),
+        "maps": run("tensor", homogeneous_map, kind="tensor", tau=2.0),
+        "descents": run("descents", dense_descents, activation="soft_relu", tau=0.2, land=0.02, steps=60, **SMALL),
+    }
+    paths = []
+    for one in found["soft_relu"]:
+        specification = {**one.record["specification"], "run": "resnet", "model": {"name": "resnet"}}
+        record = {**one.record, "specification": specification}
+        snaps = one.tables["limit"][["snapshot", "step", "tau", "ln_risk", "norm"]]
+        degrees = snaps.assign(degree_mean=7.5, degree_q05=7.0, degree_q50=7.5, degree_q95=8.0)
+        paths.append(Source(f"resnet/seed{one.seed}", {"path": one.tables["path"]}, record))
+        paths.append(Source(f"resnet/degree-seed{one.seed}", {"degree": degrees}, record))
+    return {**found, "residual": paths}
+
+
+OF = {
+    "activations": ["soft_relu", "linear"],
+    "adaptations": ["soft_relu", "linear"],
+    "descents": ["descents"],
+    "generalization": ["soft_relu"],
+    "losses": ["losses"],
+    "lyu_li": ["soft_relu", "hat"],
+    "maps": ["maps"],
+    "residual": ["residual"],
+    "stabilization": ["soft_relu", "linear"],
+    "starts": ["soft_relu", "conflicting"],
+    "widths": ["soft_relu", "conflicting"],
+}
+EMPTY = {"starts": 1, "widths": 1}  # panels that show a run which never arrives
+
+
+def drawn(figure, chosen):
+    with style.applied():
+        picture, table = member("figures", figure, "").draw(chosen)
+        picture.canvas.draw()
+    return picture, table
+
+
+def test_every_such_figure_is_tried_here():
+    assert set(OF) == set(FIGURES)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_it_draws_and_its_table_is_what_it_shows(runs, figure):
+    chosen = [source for name in OF[figure] for source in runs[name]]
+    picture, table = drawn(figure, chosen)
+    module = member("figures", figure, "")
+    assert list(table.columns) == list(module.COLUMNS) and len(table)
+    assert set(table["run"]) <= {source.run for source in chosen} and table["seed"].nunique() == 2
+    if "value" in table:
+        known = table.groupby("quantity")["value"].apply(lambda values: np.isfinite(values).any())
+        assert known.all()
+    shown = [axes for axes in picture.axes if axes.lines or axes.collections]
+    assert len(shown) >= len(picture.axes) - 1  # one panel may wait for a second run
+    assert all(axes.get_title("left").startswith("(") for axes in picture.axes)
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_it_draws_one_seed_of_one_run(runs, figure):
+    chosen = [source for source in runs[OF[figure][0]] if source.seed == 0]
+    _, table = drawn(figure, chosen)
+    assert len(table)
+
+
+@pytest.mark.parametrize("figure", [name for name in FIGURES if name not in ("descents", "residual")])
+def test_it_draws_where_nothing_has_come_below(runs, figure):
+    chosen = []
+    for source in runs[OF[figure][0]][:1]:
+        tables = {
+            name: table.assign(below=False) if "below" in table else table for name, table in source.tables.items()
+        }
+        for name in ("path", "limit", "generalization", "losses"):
+            if name in tables and "ln_risk" in tables[name]:
+                tables[name] = tables[name].assign(ln_risk=1.0)
+        chosen.append(Source(source.member, tables, source.record))
+    drawn(figure, chosen)
+
+
+def test_a_step_size_that_two_seeds_lack_is_no_median(runs):
+    from dirconv.figures import _bands
+
+    table = pd.DataFrame({"run": "a", "x": [1, 1, 1, 1, 2], "y": [1.0, 2.0, 3.0, 4.0, 100.0]})
+    _, (axes,) = style.panels(1, 1, 2)
+    _bands.band(axes[0], table, "x", "y", {"a": "C0"})
+    assert axes[0].lines[0].get_xdata().tolist() == [1] and axes[0].lines[0].get_ydata().tolist() == [2.5]
