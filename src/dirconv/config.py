@@ -75,6 +75,7 @@ class Study:
     claims: list[str] | None = None  # those judged; by default all whose runs the study has
     threads: int = 1  # of each job; results depend on it in the last digits, so it is part of every specification
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    see_also: list[str] = dataclasses.field(default_factory=list)  # study files whose audits this one's page links to
     images: str | None = None  # path for every `folder` source that names none: --config images=PATH
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}

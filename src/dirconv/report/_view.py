@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
     pictures = _pictures(claims, link)
     return {
         **{key: audit[key] for key in ("study", "title", "version", "registry", "configuration", "command")},
+        "see_also": [_other(other, audit["results"]) for other in audit.get("see_also", [])],
         "created": _words.date(audit["created"]),
         "check": f"uv run dirconv audit --check {audit['results']}/audit.json",
         "machine": _machine(audit["machine"]),
@@ -47,6 +49,13 @@ def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
         "runs": [_run(name, run) for name, run in audit["runs"].items()],
         "problems": [_problem(name, problem) for name, problem in audit["problems"].items()],
     }
+
+
+def _other(other: dict[str, str], results: str) -> dict[str, str]:
+    """Another study's page: its title, the page without suffix as seen from this study's, the command that makes it."""
+    page = Path(os.path.relpath(other["results"], results), "audit").as_posix()
+    command = f"uv run snakemake --cores all --configfile {other['configuration']}"
+    return {"title": other["title"] or other["study"], "page": page, "command": command}
 
 
 def embedded(path: Path) -> str:

@@ -50,6 +50,7 @@ def run(study_file: Path, overrides: str) -> None:
         "registry": resolved.study.registry,
         "configuration": str(study_file),
         "command": _command(resolved, study_file),
+        "see_also": [_other(Path(path), study_file) for path in resolved.study.see_also],
         "runs": {member: _run(manifest, member in stale) for member, manifest in trained.items()},
         "problems": _problems({member: m for member, m in manifests.items() if member in resolved.solved}, stale),
         "calibration": artifacts.read_json(results / "calibration.json")["scores"],
@@ -66,6 +67,20 @@ def _command(resolved: resolve.Resolved, study_file: Path, target: str = "") -> 
     if any(data["source"] == "folder" and data.get("path") is None for data in resolved.study.data.values()):
         words.append("--config images=PATH")  # where they lie differs from one machine to another
     return " ".join(word for word in words if word)
+
+
+def _other(path: Path, study_file: Path) -> dict[str, str]:
+    """Another study, and where its page is, or would be."""
+    try:
+        other = resolve.load(path)
+    except UserError as error:
+        raise UserError(f"{study_file}: see_also: {error}") from error
+    return {
+        "study": other.study.study,
+        "title": other.study.title,
+        "results": other.results,
+        "configuration": str(path),
+    }
 
 
 def _overrides(text: str) -> dict[str, Any]:
