@@ -236,7 +236,12 @@ def test_gradients_are_compared_rightly(data, make):
     torch.testing.assert_close(rows.gram(), jacobian @ jacobian.T, rtol=1e-10, atol=1e-10)
 
 
-OF_NETWORKS = [name for name in modules("figures") if not hasattr(member("figures", name, ""), "PROBLEMS")]
+OF_NETWORKS = [
+    name
+    for name in modules("figures")
+    if not hasattr(member("figures", name, ""), "PROBLEMS")
+    and set(member("figures", name, "").TABLES) <= set(modules("measures"))
+]
 
 
 @pytest.mark.parametrize("name", OF_NETWORKS)
@@ -248,6 +253,11 @@ def test_figures(run, name):
 def test_measures_of_something_else_than_images_in_something_else_than_layers(data, name):
     found = follow(Bare(), *data, degree=2, steps=3, learning_rate=0.2, batch=20, epochs=2000, test=data)
     assert len(found.table(name))
+
+
+def test_a_figure_of_something_else_is_refused_in_one_line(run):
+    with pytest.raises(UserError, match="figure: starts shows start, which is no measure of a run"):
+        run.figure("starts")
 
 
 def test_figures_of_several_runs_and_their_files(run, data, tmp_path):

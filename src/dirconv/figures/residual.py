@@ -1,8 +1,8 @@
 """Residual networks: does the direction converge, does the gradient align, and of what degree is the network?
 
 (a) Path length ζ and (b) cos of W with the flow's velocity, against ln(1/ℒ), which networks without a degree have too.
-(c) The degree that the network seems to have where it is, Σ q_i ⟨W, ∇p_i⟩/Σ q_i p_i: constant where it is homogeneous,
-and tending to a constant where it becomes so.
+(c) The degree that the network seems to have where it is, ⟨W, ∇p_i⟩/p_i: median over examples, band from 5 to 95 %. For
+a homogeneous network it is the same at every example and all along.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CLAIMED = True
 TABLES = ()
 OPTIONAL = ("path", "degree")  # a run's path, or its probe's degrees: they stand in folders of their own
 PROBES = ("degree",)
-COLUMNS = ["run", "network", "seed", "quantity", "log_inverse_risk", "value"]
+COLUMNS = ["run", "network", "seed", "quantity", "log_inverse_risk", "value", "low", "high"]
 
 
 def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
@@ -36,7 +36,8 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
                 parts.append(rows.assign(**source.identity))
         if "degree" in source.tables:
             rows = positive(source.snapshots("degree"), "log_inverse_risk")
-            parts.append(rows.assign(quantity="degree", value=rows["degree_mean"], **source.identity))
+            middle, low, high = (rows[f"degree_q{q}"] for q in ("50", "05", "95"))
+            parts.append(rows.assign(quantity="degree", value=middle, low=low, high=high, **source.identity))
     table = stack(parts, COLUMNS)
     drawn = set(table["run"])
 
@@ -55,6 +56,9 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         style.curves(one, rows, "log_inverse_risk", "value", palette, **more)
         style.log(one, x=True)
         one.set(title=title, xlabel=style.LOG_INVERSE_RISK, ylabel=label)
+    for _, rows in table[table["quantity"] == "degree"].groupby(["run", "seed"], sort=False):
+        x, low, high = (rows[name].astype(float) for name in ("log_inverse_risk", "low", "high"))
+        axes[2].fill_between(x, low, high, color=palette[rows["run"].iloc[0]], alpha=0.2, linewidth=0)
     style.lettered(axes)
     legend = [source for source in sources if source.run in drawn and "path" in source.tables]
     style.runs_legend(figure, legend, palette)

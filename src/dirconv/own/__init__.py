@@ -32,7 +32,7 @@ from dirconv.figures import Source, style
 from dirconv.margins import error_rate
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory, directions
-from dirconv.options import Stop, Train, did_you_mean, member, parse
+from dirconv.options import Stop, Train, did_you_mean, member, modules, parse
 from dirconv.own import _checks
 
 if TYPE_CHECKING:
@@ -86,12 +86,16 @@ class Run:
     def figure(self, name: str, *others: Run) -> Figure:
         """The module of that name in `dirconv.figures`, drawn for this run and `others`, whose names must differ."""
         module = member("figures", name, "figure")
+        known = modules("measures")
+        if unknown := [table for table in module.TABLES if table not in known]:
+            raise UserError(f"figure: {name} shows {unknown[0]}, which is no measure of a run; choose another figure")
+        tables = (*module.TABLES, *(table for table in getattr(module, "OPTIONAL", ()) if table in known))
         sources = []
         for run in (self, *others):
             at = f"{run.record['specification']['run']}/seed{run.record['specification']['seed']}"
             if at in [source.member for source in sources]:
                 raise UserError(f"figure: two runs are called {at}; give follow a name for each")
-            sources.append(Source(at, {table: run.table(table) for table in module.TABLES}, run.record))
+            sources.append(Source(at, {table: run.table(table) for table in tables}, run.record))
         with style.applied():
             return module.draw(sources)[0]
 
