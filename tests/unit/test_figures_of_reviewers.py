@@ -38,14 +38,18 @@ def run(name, module, seeds=(0, 1), **options):
 @pytest.fixture(scope="module")
 def runs():
     found = {
-        "soft_relu": run("soft_relu", dense, activation="soft_relu", tau=3.5, attack=True, **SMALL),
+        "soft_relu": run("soft_relu", dense, activation="soft_relu", tau=3.5, **SMALL),
         "linear": run("linear", dense, activation="linear", tau=3.5, **SMALL),
-        "conflicting": run("conflicting", dense, conflicting=2, descent=10, attack=True, **SMALL),
+        "conflicting": run("conflicting", dense, conflicting=2, descent=10, **SMALL),
         "hat": run("mexican_hat", mexican_hat, seeds=[0]),
         "losses": run("losses_linear", dense_losses, activation="linear", tau=1.5, **SMALL),
         "maps": run("tensor", homogeneous_map, kind="tensor", tau=2.0),
         "descents": run("descents", dense_descents, activation="soft_relu", tau=0.2, land=0.02, steps=60, **SMALL),
     }
+    for one in found["soft_relu"]:  # attacks take seconds, and have tests of their own
+        rows = one.tables["generalization"]
+        radii = dict.fromkeys(("radius_attack_q25", "radius_attack_q50", "radius_first_order_q50"), rows["tau"] + 1)
+        one.tables["generalization"] = rows.assign(**radii, radius_certified_q50=rows["tau"] / 2)
     paths = []
     for one in found["soft_relu"]:
         specification = {**one.record["specification"], "run": "resnet", "model": {"name": "resnet"}}
@@ -127,3 +131,54 @@ def test_a_step_size_that_two_seeds_lack_is_no_median(runs):
     _, (axes,) = style.panels(1, 1, 2)
     _bands.band(axes[0], table, "x", "y", {"a": "C0"})
     assert axes[0].lines[0].get_xdata().tolist() == [1] and axes[0].lines[0].get_ydata().tolist() == [2.5]
+
+
+def test_speeds_are_not_drawn_past_their_last_secant(runs):
+    from dirconv.figures import _bands
+
+    _, table = drawn("lyu_li", runs["soft_relu"][:1])
+    shown = table[(table["quantity"] == "tan") & table["value"].notna()]
+    known = _bands.speeds(runs["soft_relu"][0])
+    assert known["tau"].min() <= shown["tau"].min() and shown["tau"].max() <= known["tau"].max()
+    assert shown["value"].diff().iloc[-1] != 0
+
+
+def test_intervals_without_a_change_of_sign_count_as_zero(runs):
+    source = runs["soft_relu"][0]
+    limit = source.tables["limit"]
+    still = limit.assign(flips=limit["flips"].where(limit["flips"].isna(), 0.0))
+    moved = limit.assign(flips=limit["flips"].where(limit["flips"].isna(), 0.5))
+    pair = [dataclasses.replace(source, tables={**source.tables, "limit": one}) for one in (still, moved)]
+    picture, _ = drawn("activations", pair)
+    assert np.allclose(picture.axes[2].lines[0].get_ydata(), 0.25)
+
+
+def test_what_has_left_the_path_is_an_open_circle(runs):
+    changed = []
+    for source in runs["descents"]:
+        rows = source.tables["descents"]
+        lost = rows["method"].isin(["gd", "ln_gd"])
+        rows = rows.assign(ln_risk=rows["ln_risk"].mask(lost, 5.0))
+        changed.append(dataclasses.replace(source, tables={**source.tables, "descents": rows}))
+
+    def open_circles(sources):
+        lines = drawn("descents", sources)[0].axes[0].lines
+        return sum(len(line.get_xdata()) for line in lines if line.get_markerfacecolor() == "white")
+
+    assert open_circles(changed) > open_circles(runs["descents"])
+
+
+def test_times_to_an_unknown_limit_stand_apart(runs):
+    _, table = drawn("stabilization", [*runs["soft_relu"], *runs["linear"]])
+    for _, rows in table.groupby(["run", "seed"]):
+        assert rows["known"].nunique() == 1
+    assert {"distance", "ln_time", "steps"} == set(table["quantity"])
+
+
+def test_plateaus_are_cut_off(runs):
+    from dirconv.figures import starts
+
+    source = runs["conflicting"][0]
+    late = source.tables["start"].assign(time=np.geomspace(0.1, 1e20, len(source.tables["start"])))
+    _, table = drawn("starts", [dataclasses.replace(source, tables={**source.tables, "start": late})])
+    assert table["time"].max() <= starts.LATEST

@@ -67,3 +67,9 @@ def speeds(source: Source) -> pd.DataFrame:
 def log_spaced(first: float, last: float, count: int = 60) -> np.ndarray:
     """Places along a logarithmic axis."""
     return np.geomspace(first, last, count) if 0 < first < last else np.array([last])
+
+
+def short(source: Source) -> str:
+    """A problem's run in a panel's title: its activation where it has one."""
+    problem = source.record["specification"].get("problem", {})
+    return problem.get("activation", source.network).replace("_", " ").replace("relu", "ReLU")

@@ -1,9 +1,10 @@
 """The same network with activations that are smooth, and that are not.
 
 (a) 1 − cos between W and −∇ℒ at the points of the computed path. (b) The same for the velocity by secants, over which
-steps that jump to and fro across kinks average out in part. (c) The share of (image, hidden unit) pairs whose sign
-changed between kept points, and (dotted) that went back to what it was two points before; where none did, nothing is
-drawn. Median over seeds, band from least to greatest.
+steps that jump to and fro across kinks average out in part. Median over seeds, band from least to greatest. (c) The
+share of (image, hidden unit) pairs whose sign changed between kept points, and (dotted) that went back to what it was
+two points before: means over seeds, since in many intervals no sign changes at all; where none did in any seed, nothing
+is drawn.
 """
 
 from __future__ import annotations
@@ -56,15 +57,26 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         ),
         strict=True,
     ):
-        rows = table[(table["quantity"] == quantity) & (table["value"] > 0)]
-        _bands.band(one, rows, "tau", "value", palette)
+        rows = table[table["quantity"] == quantity]
+        if quantity != "flips":
+            _bands.band(one, rows[rows["value"] > 0], "tau", "value", palette)
+        elif rows["value"].gt(0).any():
+            _means(one, rows, palette, linestyle="-", linewidth=1.2)
+            _means(one, table[table["quantity"] == "returns"], palette, linestyle=":", linewidth=1.0)
+        else:
+            style.empty(one, "no sign changed")
         one.set(title=title, xlabel=style.TAU, ylabel=label)
-    back = table[(table["quantity"] == "returns") & (table["value"] > 0)]
-    for run, rows in back.groupby("run", sort=False):
-        median = rows.groupby("tau")["value"].median()
-        axes[2].plot(median.index, median, color=palette[run], linestyle=":", linewidth=1.0)
     for one in axes:
         style.log(one, x=one is not axes[2], y=True)
+    if axes[0].lines and axes[1].lines:
+        axes[1].set_xlim(axes[0].get_xlim())
     style.lettered(axes)
     style.runs_legend(figure, shown, palette, style.guide("changed back", color="0.2", linestyle=":"))
     return figure, table
+
+
+def _means(axes, table: pd.DataFrame, palette, **options) -> None:
+    """The mean over seeds, with a gap where it is zero."""
+    for run, rows in table.groupby("run", sort=False):
+        mean = rows.groupby("tau")["value"].mean()
+        axes.plot(mean.index, mean.where(mean > 0), color=palette[run], **options)

@@ -2,6 +2,8 @@
 
 (a) The path's speed by secants against τ; steeper than the dashed line is a finite path.
 (b) The exponent P of dζ/dτ = A (τ + τ₀)^(−P) with its 95 % interval, one line a seed; above one the path is finite.
+An arrow: it reaches above 20. Open circles: it is not above one, and the slope may still be rising, which decides
+nothing.
 (c) cos of W with the flow's velocity.
 """
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 CLAIMED = True
 TABLES = ("path",)
-COLUMNS = ["run", "network", "seed", "quantity", "tau", "value", "low", "high"]
+COLUMNS = ["run", "network", "seed", "quantity", "tau", "value", "low", "high", "settled"]
 HIGHEST = 20.0  # P shown
 
 
@@ -40,8 +42,9 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         parts.append(cos.assign(quantity="cos", value=cos["cos"], **source.identity))
         found = decay(source.path["tau"].to_numpy(), source.path["zeta"].to_numpy(), 1.0)
         if found is not None:
-            row = {"tau": source.path["tau"].iloc[-1], "value": found.exponent, "low": found.low, "high": found.high}
-            parts.append(pd.DataFrame([row]).assign(quantity="exponent", **source.identity))
+            row = {"value": found.exponent, "low": found.low, "high": found.high, "settled": found.settled}
+            row = {"tau": source.path["tau"].iloc[-1], "quantity": "exponent", **row, **source.identity}
+            parts.append(pd.DataFrame([row]))
     table = stack(parts, COLUMNS)
 
     figure, (axes,) = style.panels(1, 3, 2.8)
@@ -56,10 +59,14 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         more.append(style.guide(r"slope −1: $\int d\zeta$ diverges"))
     for place, row in enumerate(exponents.itertuples()):
         axes[1].plot([place] * 2, [row.low, min(row.high, HIGHEST)], color=palette[row.run], linewidth=1.2)
-        axes[1].plot(place, min(row.value, HIGHEST), "o", color=palette[row.run], markersize=3.5)
+        face = palette[row.run] if row.settled or row.low > 1 else "white"
+        value = min(row.value, HIGHEST)
+        axes[1].plot(place, value, "o", color=palette[row.run], markerfacecolor=face, markersize=4)
+        if row.high > HIGHEST:
+            axes[1].plot(place, HIGHEST, "^", color=palette[row.run], markersize=4)
     if len(exponents):
         axes[1].axhline(1, **style.GUIDE)
-        axes[1].set_xticks([])
+        axes[1].set(xticks=[], xlim=(-0.6, len(exponents) - 0.4))
     else:
         style.empty(axes[1])
     axes[1].set(title="exponent $P$, a line a seed", ylabel="$P$")

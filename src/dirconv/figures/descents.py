@@ -1,9 +1,10 @@
 r"""Discrete methods against the flow from the same point: do they go where it goes?
 
 (a, b) The angle between gradient descent's direction and the flow's at equal τ, against the step size as a share of
-2/λ, λ the largest curvature where they start: at one a quadratic would just not diverge. (c) The angle against τ for
+2/λ, λ the largest curvature where they start: at one a quadratic would just not diverge. Open circles: the risk was
+above ℓ(0) when τ was passed, so the iterates had left the path or were flying apart. (c) The angle against τ for
 several methods, of the first run; plain descent of ℒ with a constant step gets no further than a small τ. (d) How far
-ln(1/ℒ) gets in how many steps. Median over seeds, band from least to greatest.
+ln(1/ℒ) gets in how many steps, of the same. Median over seeds, band from least to greatest.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
 
     figure, axes = style.panels(2, 2, 5.2)
     runs = list(dict.fromkeys(table["run"]))
+    names = {source.run: _bands.short(source) for source in sources}
+    at_zero = max((source.ln_at_zero for source in sources), default=0.0)
     for i, one in enumerate(axes[0]):
         if i < len(runs):
-            _ladders(one, table[(table["run"] == runs[i]) & ~table["last"].astype(bool)])
-            one.set_title(f"step sizes, {runs[i].replace('_', ' ')}")
+            _ladders(one, table[(table["run"] == runs[i]) & ~table["last"].astype(bool)], at_zero)
+            one.set_title(f"step sizes, {names[runs[i]]}")
         else:
             style.empty(one, "one run only")
     first = table[table["run"] == runs[0]] if runs else table
@@ -49,12 +52,13 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     palette = style.colours(dict.fromkeys(chosen["label"]))
     _bands.band(axes[1, 0], chosen, "tau", "angle", palette, by="label")
     style.log(axes[1, 0], y=True)
-    axes[1, 0].set(title="methods", xlabel=style.TAU, ylabel="angle to the flow (rad)")
+    first_name = names[runs[0]] if runs else ""
+    axes[1, 0].set(title=f"methods, {first_name}", xlabel=style.TAU, ylabel="angle to the flow (rad)")
     for label, rows in chosen.groupby("label", sort=False):
         median = rows.groupby("tau")[["steps", "ln_risk"]].median()
         axes[1, 1].plot(median["steps"], -median["ln_risk"], color=palette[label], label=label)
     style.log(axes[1, 1], x=True, y=True)
-    axes[1, 1].set(title="and how far they get", xlabel="steps", ylabel=style.LOG_INVERSE_RISK)
+    axes[1, 1].set(title=f"how far they get, {first_name}", xlabel="steps", ylabel=style.LOG_INVERSE_RISK)
     for axes_, where, columns in ((axes[0, 0], "upper", 3), (axes[1, 1], "lower", 4)):
         handles, labels = axes_.get_legend_handles_labels()
         if handles:
@@ -79,7 +83,7 @@ def _label(row) -> str | None:
     return name
 
 
-def _ladders(axes, table: pd.DataFrame) -> None:
+def _ladders(axes, table: pd.DataFrame, at_zero: float) -> None:
     import seaborn
 
     colours = seaborn.color_palette("colorblind")
@@ -89,9 +93,12 @@ def _ladders(axes, table: pd.DataFrame) -> None:
             rows = table[(table["method"] == method) & np.isclose(table["tau"], tau)]
             if rows.empty:
                 continue
-            found = rows.groupby("fraction")["angle"].agg(["median", "min", "max"])
+            groups = rows.groupby("fraction")
+            found = groups["angle"].agg(["median", "min", "max"])
+            above = found.index[groups["ln_risk"].median() > at_zero]
             axes.plot(found.index, found["median"], "o", linestyle=line, color=colour, markersize=3,
                       label=f"{NAMES[method]}, τ = {tau:g}")  # fmt: skip
+            axes.plot(above, found.loc[above, "median"], "o", color=colour, markerfacecolor="white", markersize=3.6)
             axes.fill_between(found.index, found["min"], found["max"], color=colour, alpha=0.15, linewidth=0)
             drawn.append(found["median"])
     if not drawn:

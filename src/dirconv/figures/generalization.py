@@ -3,7 +3,8 @@
 (a) Test error. (b) ln of the mean test loss, on an axis that is linear about zero: single images that stay wrong
 make it grow like the margins. (c) Normalized test margins of the first run: median, quartiles, and 5 and
 95 %. (d) L2 distance of test images to the decision boundary, median over images: an attack's, from above; dotted the
-first-order estimate; dashed the certified bound, from below, where there is one. Median over seeds, band from least to
+first-order estimate; dashed the certified bound, from below, where there is one. Straight between the points that were
+looked at, which are even in τ and so far apart at first. Median over seeds, band from least to
 greatest. The axis is ln(1/ℒ).
 """
 
@@ -53,7 +54,9 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     figure, axes = style.panels(2, 2, 4.8)
     x = "log_inverse_risk"
     _bands.band(axes[0, 0], table, x, "test_error", palette)
-    axes[0, 0].set(title="test error", ylabel="share")
+    axes[0, 0].set(title="test error", ylabel="share of the test images")
+    if axes[0, 0].lines:
+        axes[0, 0].set_ylim(bottom=0)
     _bands.band(axes[0, 1], table, x, "ln_mean_test_loss", palette)
     axes[0, 1].set(title="test loss", ylabel="ln(mean test loss)")
     if axes[0, 1].lines:
@@ -61,19 +64,19 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         axes[0, 1].axhline(0, **style.GUIDE)
     _margins(axes[1, 0], table)
     _bands.band(axes[1, 1], table, x, "radius_attack_q50", palette)
-    for quantity, line in (("radius_first_order_q50", ":"), ("radius_certified_q50", (0, (4, 2)))):
+    more = {}
+    lines = (("radius_first_order_q50", ":", "first order"), ("radius_certified_q50", (0, (4, 2)), "certified"))
+    for quantity, line, name in lines:
         for run, rows in table.dropna(subset=quantity).groupby("run", sort=False):
             median = rows.groupby(x)[quantity].median()
             axes[1, 1].plot(median.index, median, color=palette[run], linestyle=line, linewidth=1.0)
+            more[name] = style.guide(name, color="0.2", linestyle=line)
     axes[1, 1].set(title="distance to the decision boundary", ylabel="L2, standardized pixels")
     for one in axes.flat:
-        style.log(one, x=True)
+        style.log(one, x=True, y=one is axes[1, 1])
         one.set_xlabel(style.LOG_INVERSE_RISK)
-    if axes[1, 1].lines:
-        axes[1, 1].set_ylim(bottom=0)
     style.lettered(axes.flat)
-    more = [style.guide("first order", color="0.2", linestyle=":"), style.guide("certified", color="0.2")]
-    style.runs_legend(figure, [source for source, _ in found.values()], palette, *more)
+    style.runs_legend(figure, [source for source, _ in found.values()], palette, *more.values())
     return figure, table
 
 

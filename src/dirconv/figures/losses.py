@@ -1,9 +1,10 @@
 """One network, one start, several losses: to one direction, to others, to none?
 
 (a) How far the function is from the end of the exponential loss' flow, as an angle between outputs, each loss along its
-own flow; (b) the same for the next run. (c) For a linear network, the angle of its product to the maximum-margin
-direction, known exactly. (d) The normalized margin, over the exponential loss' at the end. Median over seeds, band from
-least to greatest.
+own flow; (b) the same for the next run. The exponential's own curve ends one point early, at zero, and curves that
+share its limit bend down with it: what tells losses apart is which of them stop falling. (c) For a linear network, the
+angle of its product to the maximum-margin direction, known exactly. (d) The normalized margin, over the exponential
+loss' at the end, for the last run. Median over seeds, band from least to greatest.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     table = stack(parts, COLUMNS)
     palette = style.colours(dict.fromkeys(table["loss"]))
     runs = list(dict.fromkeys(table["run"]))
+    names = {source.run: _bands.short(source) for source in sources}
 
     figure, axes = style.panels(2, 2, 4.6)
     for i, one in enumerate(axes[0]):
@@ -49,16 +51,17 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         rows = table[(table["run"] == runs[i]) & (table["function_to_end"] > 0)]
         _bands.band(one, rows, "tau", "function_to_end", palette, by="loss")
         style.log(one, y=True)
-        name = rows["network"].iloc[0] if len(rows) else runs[i]
-        one.set(title=f"function, {name}", xlabel=style.TAU, ylabel="to the exponential's end (rad)")
+        one.set(title=f"function, {names[runs[i]]}: to the exponential's end", xlabel=style.TAU, ylabel="angle (rad)")
     linear = table.dropna(subset="to_best")
     _bands.band(axes[1, 0], linear, "tau", "to_best", palette, by="loss")
     style.log(axes[1, 0], y=True)
-    axes[1, 0].set(title="linear: to the maximum margin", xlabel=style.TAU, ylabel="angle (rad)")
+    axes[1, 0].set(title="linear: product to the maximum margin", xlabel=style.TAU, ylabel="angle (rad)")
     last = table[table["run"] == runs[-1]] if runs else table
     _bands.band(axes[1, 1], last, "tau", "share", palette, by="loss")
-    name = last["network"].iloc[0] if len(last) else ""
-    axes[1, 1].set(title=f"margin, {name}", xlabel=style.TAU, ylabel="share of the exponential's at its end")
+    name = names[runs[-1]] if runs else ""
+    axes[1, 1].set(title=f"margin, {name}", xlabel=style.TAU, ylabel="over the exponential's last")
+    if axes[1, 1].lines:
+        axes[1, 1].axhline(1, **style.GUIDE)
     handles = [Line2D([], [], color=colour, label=NAMES.get(loss, loss)) for loss, colour in palette.items()]
     if handles:
         figure.legend(handles=handles, loc="outside upper center", ncols=4)

@@ -1,6 +1,7 @@
 r"""What the paper adds to Lyu and Li: they bound ∫ tan² ∠ dτ, the paper ∫ tan ∠ dτ = ζ.
 
-(a) ∫ tan ∠ dτ, the path's length. (b) ∫ tan² ∠ dτ, by chords between steps, over its bound ln(ã_end/ã_0)/L. (c) tan ∠
+(a) ∫ tan ∠ dτ, the path's length. (b) ∫ tan² ∠ dτ, by chords between steps, over its bound ln(ã_end/ã_0)/L (dashed;
+how close a seed comes depends on how far above zero its ã_0 happens to be). (c) tan ∠
 by secants: falling more steeply than the upper guide (τ^(−1/2)) its square is integrable, than the lower (τ^(−1)) it is
 itself. On the Mexican hat (second row) Lyu and Li's integral has levelled off, and the path's never does. Median over
 seeds, band from least to greatest.
@@ -46,9 +47,9 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
             rows = _bands.grid(path, "tau", quantity, at).rename(columns={quantity: "value"})
             parts.append(rows.assign(quantity=quantity, **source.identity))
         speed = _bands.speeds(source)
-        known = speed["tau"].between(0.02, ends[source.run])
-        value = np.exp(np.interp(np.log(at), np.log(speed["tau"]), np.log(speed["speed"]))) if known.any() else np.nan
-        parts.append(pd.DataFrame({"tau": at, "value": value, "quantity": "tan"}).assign(**source.identity))
+        rows = _bands.grid(np.log(speed), "tau", "speed", np.log(at))  # none before the first secant or past the last
+        rows = pd.DataFrame({"tau": at, "value": np.exp(rows["speed"]), "quantity": "tan"})
+        parts.append(rows.assign(**source.identity))
     table = stack(parts, COLUMNS)
 
     # a hat that circles for ever is followed over a τ beyond any network's: it has a row of its own
@@ -74,9 +75,14 @@ def _row(axes, table: pd.DataFrame, palette: dict[str, Any]) -> dict[str, Any]:
         _bands.band(one, table[table["quantity"] == quantity], "tau", "value", palette)
         style.log(one, x=True, y=quantity == "tan")
         one.set(title=title, xlabel=style.TAU, ylabel=label)
-    tan = table[table["quantity"] == "tan"]
+    tan = table[table["quantity"] == "tan"].dropna(subset="value")
     if tan.empty:
         return {}
+    for one in axes:
+        one.set_xlim(axes[0].get_xlim())
+    axes[0].set_ylim(bottom=0)
+    axes[1].axhline(1, **style.GUIDE)
+    axes[1].set_ylim(0, 1.06)
     guides = {}
     tau = np.array([math.sqrt(tan["tau"].min() * tan["tau"].max()), tan["tau"].max()])
     top = 3 * tan.loc[tan["tau"] >= tau[0], "value"].max()

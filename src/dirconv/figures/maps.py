@@ -1,7 +1,7 @@
 """Margin maps that are no networks: random polynomials, and the factors of a tensor.
 
-(a) The path's speed by secants; steeper than the dashed line is a finite path. (b) 1 − cos between w and −∇ℒ. (c) What
-the normalized margin lacks of its value at the end. A line a seed.
+(a) The path's speed by secants, from τ = 0.01 on; steeper than the dashed line is a finite path. (b) 1 − cos between w
+and −∇ℒ. (c) What the normalized margin lacks of its value at the end. A line a seed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CLAIMED = True
 TABLES = ("path", "limit")
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
+FIRST = 0.01  # τ from which speeds are drawn
 
 
 def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
@@ -30,7 +31,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     parts = []
     for source in shown:
         speed = _bands.speeds(source).rename(columns={"speed": "value"})
-        parts.append(speed.assign(quantity="speed", **source.identity))
+        parts.append(speed[speed["tau"] >= FIRST].assign(quantity="speed", **source.identity))
         path = thin(source.path.assign(value=1 - source.path["cos"], quantity="misalignment"), "value")
         parts.append(path.assign(**source.identity))
         limit = source.tables["limit"]

@@ -1,8 +1,8 @@
 """Residual networks: does the direction converge, does the gradient align, and of what degree is the network?
 
 (a) Path length ζ and (b) cos of W with the flow's velocity, against ln(1/ℒ), which networks without a degree have too.
-(c) The degree that the network seems to have where it is, ⟨W, ∇p_i⟩/p_i: median over examples, band from 5 to 95 %. For
-a homogeneous network it is the same at every example and all along.
+(c) The degree that the network seems to have where it is, ⟨W, ∇p_i⟩/p_i: median over the training images, band from 5 to
+95 %. It is the same for all images and all along where the network is homogeneous, and tends to that where it becomes so.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
                 parts.append(rows.assign(**source.identity))
         if "degree" in source.tables:
             rows = positive(source.snapshots("degree"), "log_inverse_risk")
-            middle, low, high = (rows[f"degree_q{q}"] for q in ("50", "05", "95"))
-            parts.append(rows.assign(quantity="degree", value=middle, low=low, high=high, **source.identity))
+            rows = rows.assign(quantity="degree", value=rows["degree_q50"], **source.identity)
+            parts.append(rows.rename(columns={"degree_q05": "low", "degree_q95": "high"}))
     table = stack(parts, COLUMNS)
     drawn = set(table["run"])
 
@@ -54,12 +54,22 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         rows = table[table["quantity"] == quantity]
         more = {"marker": "o", "markersize": 2.4, "markeredgewidth": 0} if quantity == "degree" else {}
         style.curves(one, rows, "log_inverse_risk", "value", palette, **more)
+        if quantity == "degree":
+            for (run, _), known in rows.dropna(subset=["low", "high"]).groupby(["run", "seed"], sort=False):
+                x, low, high = (known[name].astype(float) for name in ("log_inverse_risk", "low", "high"))
+                one.fill_between(x, low, high, color=palette[run], alpha=0.2, linewidth=0)
+            _frame(one, rows["value"].astype(float))
         style.log(one, x=True)
         one.set(title=title, xlabel=style.LOG_INVERSE_RISK, ylabel=label)
-    for _, rows in table[table["quantity"] == "degree"].groupby(["run", "seed"], sort=False):
-        x, low, high = (rows[name].astype(float) for name in ("log_inverse_risk", "low", "high"))
-        axes[2].fill_between(x, low, high, color=palette[rows["run"].iloc[0]], alpha=0.2, linewidth=0)
     style.lettered(axes)
-    legend = [source for source in sources if source.run in drawn and "path" in source.tables]
-    style.runs_legend(figure, legend, palette)
+    legend = {(source.run, source.seed): source for source in sources if source.run in drawn}  # of two folders, one
+    style.runs_legend(figure, list(legend.values()), palette)
     return figure, table
+
+
+def _frame(axes, medians: pd.Series) -> None:
+    """Not wider than the medians need by much: an image's own quotient has no bound where its margin is next to zero."""
+    if medians.notna().any():
+        room = max(medians.max() - medians.min(), 1.0)
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, medians.min() - room), min(high, medians.max() + room))

@@ -1,9 +1,10 @@
 """From initialization to ℒ = ℓ(0), and how far from the limit that is.
 
 (a) ln ℒ − ln ℓ(0) against the flow time of the mean loss, a line a seed: the start of the theorems is at zero, and data
-with contradicting labels never get there. (b) The smoothed margin on the way, over the size of its first value. (c) The
-angle between the direction at ℒ = ℓ(0) and at the end, a point a seed. (d) The normalized margin at ℒ = ℓ(0) over that
-at the end.
+with contradicting labels never get there. They are drawn up to a time of 10⁴: the flow is followed by its length, and a
+step of given length on a plateau can take any time. (b) The smoothed margin on the way, over the size of its first
+value. (c) The angle between the direction at ℒ = ℓ(0) and at the end, a point a seed. (d) The normalized margin at
+ℒ = ℓ(0) over that at the end.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
             ("smoothed_margin", start["smoothed_margin"] / abs(start["smoothed_margin"].iloc[0])),
         ):
             rows = start.assign(quantity=quantity, value=value)
-            parts.append(rows[rows["time"] > 0].assign(**source.identity))
+            parts.append(rows[rows["time"].between(0, LATEST, inclusive="right")].assign(**source.identity))
         limit = source.tables.get("limit")
         if limit is not None and start["below"].iloc[-1]:
             values = {"angle": limit["to_start"].iloc[-1], "share": limit["margin"].iloc[0] / limit["margin"].iloc[-1]}
@@ -53,10 +54,9 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         style.log(one, x=True)
         if len(rows):
             one.axhline(0, **style.GUIDE)
+        one.set_xlabel("flow time of the mean loss")
     axes[0, 0].set(title="risk", ylabel=r"$\ln\mathcal{L} - \ln\ell(0)$")
-    axes[0, 1].set(
-        title="smoothed margin", xlabel="flow time of the mean loss", ylabel=r"$\tilde a/|\tilde a$ at first$|$"
-    )
+    axes[0, 1].set(title="smoothed margin", ylabel=r"$\tilde a$, over its first size")
     for one, quantity in zip(axes[1], ("angle", "share"), strict=True):
         rows = table[table["quantity"] == quantity]
         if len(rows):

@@ -63,7 +63,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         median = known.groupby("width")["value"].median()
         one.plot(median.index, median, color="C0")
         never = rows.loc[rows["value"].isna(), "width"].value_counts()
-        top = 1.3 * known["value"].max()
+        top = 1.3 * known["value"].max()  # only of times, which are logarithmic
         for width, count in never.items():
             one.plot(width, top, "x", color="C3", markersize=5)
             one.annotate(
@@ -72,6 +72,8 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         one.set_xscale("log", base=2)
         if quantity == "time":
             style.log(one, y=True)
+            if len(never):
+                one.set_ylim(top=1.7 * top)
         one.set_xticks(sorted(set(rows["width"])), [f"{width:g}" for width in sorted(set(rows["width"]))])
         one.xaxis.set_minor_locator(NullLocator())
         one.set(title=title, xlabel="width", ylabel=label)
