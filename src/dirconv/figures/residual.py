@@ -1,8 +1,9 @@
 """Residual networks: does the direction converge, does the gradient align, and of what degree is the network?
 
 (a) Path length ζ and (b) cos of W with the flow's velocity, against ln(1/ℒ), which networks without a degree have too.
-(c) The degree that the network seems to have where it is, ⟨W, ∇p_i⟩/p_i: median over the training images, band from 5 to
-95 %. It is the same for all images and all along where the network is homogeneous, and tends to that where it becomes so.
+(c) The degree that the network seems to have where it is, ⟨W, ∇p_i⟩/p_i: median over the training images, band from 5
+to 95 %. Where the network is homogeneous it is one number for all images and all along; where it becomes so it tends
+to that.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
 
 
 def _frame(axes, medians: pd.Series) -> None:
-    """Not wider than the medians need by much: an image's own quotient has no bound where its margin is next to zero."""
+    """Not wider than the medians need by much: a quotient has no bound where an image's margin is next to zero."""
     if medians.notna().any():
         room = max(medians.max() - medians.min(), 1.0)
         low, high = axes.get_ylim()
