@@ -86,6 +86,25 @@ def test_chords(chords, verdict):
     assert judged("nonsmooth_direction", limit=limit).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("speed", "verdict"),
+    [
+        (lambda t: np.exp(-t), SUPPORTED),
+        (lambda t: 0.2 + 0 * t, CONTRADICTED),
+        (lambda t: 0 * t, INCONCLUSIVE),
+    ],  # nothing moves
+)
+def test_chords_between_snapshots_count_from_the_risk_at_zero_on(speed, verdict):
+    below = TAU >= 0.5
+    path = pd.DataFrame({"tau": TAU, "zeta": 0.0, "below": below})
+    moved = np.where(TAU >= 0.5, np.diff(travelled(lambda t: speed(t - 0.5)), prepend=0.0), 0.3)
+    direction = pd.DataFrame({"tau": TAU, "angle_from_previous": np.r_[np.nan, moved[1:]]})
+    found = judged("binary_adaptation_by_chords", path=path, direction=direction)
+    assert found.verdict == verdict
+    unmet = path.assign(below=False)
+    assert judged("binary_adaptation_by_chords", path=unmet, direction=direction).verdict == INCONCLUSIVE
+
+
 def ladder(order, floor=0.0, fractions=(0.03125, 0.0625, 0.125, 0.25, 0.5), reached=0.1):
     rows = [
         {
