@@ -407,3 +407,11 @@ def test_interval_that_says_nothing_is_left_out():
     assert _words.interval(1.0, None, None) == ""
     assert _words.interval(1.0, 1.0, 1.0) == ""
     assert _words.interval(None, -0.5, 2.0) == "[−0.5, 2]"
+
+
+def test_a_page_links_to_other_studies(audit):
+    command = "uv run snakemake --cores all --configfile config/other.yaml"
+    audit["see_also"] = [{"title": "Another <study>", "results": f"{audit['results']}/../other", "command": command}]
+    text, page = report.markdown(audit, Path(audit["results"])), report.html(audit)
+    assert "](../other/audit.md)" in text and command in text
+    assert '<a href="../other/audit.html">Another &lt;study&gt;</a>' in page and command in page

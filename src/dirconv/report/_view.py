@@ -52,10 +52,9 @@ def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
 
 
 def _other(other: dict[str, str], results: str) -> dict[str, str]:
-    """Another study's page: its title, the page without suffix as seen from this study's, the command that makes it."""
+    """Another study's page: its title, the command that makes it, and where it is from this page, without suffix."""
     page = Path(os.path.relpath(other["results"], results), "audit").as_posix()
-    command = f"uv run snakemake --cores all --configfile {other['configuration']}"
-    return {"title": other["title"] or other["study"], "page": page, "command": command}
+    return {"title": other["title"], "command": other["command"], "page": page}
 
 
 def embedded(path: Path) -> str:

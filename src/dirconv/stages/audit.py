@@ -75,12 +75,8 @@ def _other(path: Path, study_file: Path) -> dict[str, str]:
         other = resolve.load(path)
     except UserError as error:
         raise UserError(f"{study_file}: see_also: {error}") from error
-    return {
-        "study": other.study.study,
-        "title": other.study.title,
-        "results": other.results,
-        "configuration": str(path),
-    }
+    title = other.study.title or other.study.study
+    return {"title": title, "results": other.results, "command": _command(other, path)}
 
 
 def _overrides(text: str) -> dict[str, Any]:
