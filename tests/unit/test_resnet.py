@@ -48,10 +48,13 @@ def test_identity_skips_have_no_weights():
     assert len(plain.blocks) == 1 + 2 * 3 + 1 and len(weighted.blocks) == 1 + 4 * 3 + 1
 
 
-@pytest.mark.parametrize("options", [{}, {"skip": "weighted"}, {"biases": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"skip": "weighted"}, {"biases": True}, {"skip": "weighted", "normalization": True}]
+)
 def test_rows_and_inner_products_are_those_of_autograd(options):
     found = network_map(images=3, **options)
     weights = found.flatten()
+    found = found.frozen(weights)  # with batch statistics fixed, where there are any
     margins, pullback = found.linearize(weights)
     jacobian = torch.stack([pullback(row.view_as(margins)) for row in torch.eye(3, dtype=torch.float64)])
     rows = found.rows(weights, torch.arange(3))

@@ -32,6 +32,11 @@ def _alike(source: Source) -> str:
     return json.dumps(specification, sort_keys=True)
 
 
+def _landed(source: Source) -> bool:
+    """Whether it went far enough to have directions at a common τ."""
+    return bool(source.tables["sketch"]["landed"].any())
+
+
 def pairs(sources: list[Source]) -> list[tuple[Source, Source]]:
     """Runs that differ in tolerance alone, the looser one first."""
     followed = [source for source in sources if "land" in source.record["specification"]["flow"]]
@@ -43,7 +48,7 @@ def pairs(sources: list[Source]) -> list[tuple[Source, Source]]:
         (one, other)
         for one in followed
         for other in followed
-        if tolerance(one) > tolerance(other) and _alike(one) == _alike(other)
+        if tolerance(one) > tolerance(other) and _alike(one) == _alike(other) and _landed(one) and _landed(other)
     ]
 
 

@@ -243,7 +243,8 @@ def study(values: dict[str, Any], where: str) -> Resolved:
             raise UserError(f"{where}: claims: {name} reads the run {missing[0]!r}, which the study lacks; add it")
         unfollowed = [r for r in _needed(entries[name]) if r in known and not _serves(known[r], entries[name])]
         if unfollowed and parsed.claims is not None:
-            raise UserError(f"{where}: claims: {name} reads the run {unfollowed[0]!r}; give it `train` and `flow`")
+            remedy = _remedy(known[unfollowed[0]], entries[name])
+            raise UserError(f"{where}: claims: {name} reads the run {unfollowed[0]!r}; {remedy}")
     claims = {
         name: entries[name]
         for name in wanted
@@ -288,6 +289,15 @@ def _serves(run: Run | Problem, claim: registry.Claim) -> bool:
     if claim.table in modules("probes"):
         return claim.table in run.probes
     return run.flow is not None or claim.table == "homogeneity"
+
+
+def _remedy(run: Run | Problem, claim: registry.Claim) -> str:
+    """What a run that does not serve a claim lacks."""
+    if isinstance(run, Problem):
+        return f"the problem {run.problem['name']!r} does not answer with {', '.join(claim.tables)}; choose another"
+    if run.flow is not None:
+        return f"give it `probes: [{claim.table}]`"
+    return "give it `train` and `flow`"
 
 
 def _check_names(parsed: Study, where: str) -> None:
