@@ -128,13 +128,17 @@ def test_an_edit_reruns_its_chain_and_no_other(finished):
     after = {"audit": 1, "notebook": 1, "check": 1, "default": 1}
     assert planned_after("figures/errors.py") == {"figure": 1, **after}
     assert planned_after("claims/rules/risk.py") == {"claim": 1, **after}
-    # a module that only other modules import: ten claims are judged by an exponent, and three figures show one
-    assert planned_after("claims/statistics.py") == {"claim": 11, "calibration": 1, "figure": 3, **after}
+    # a module that only other modules import: twelve claims are judged by an exponent, and five figures show one
+    assert planned_after("claims/statistics.py") == {"claim": 12, "calibration": 1, "figure": 5, **after}
+    jobs = planned_after("probes/generalization.py")
+    assert jobs["probe"] == 1
+    assert not {"data", "train", "flow", "measure", "homogeneity"} & set(jobs)
     jobs = planned_after("problems/mexican_hat.py")
     assert jobs["problem_mexican_hat"] == 1
     assert not {"data", "train", "flow", "measure", "homogeneity"} & set(jobs)
     jobs = planned_after("measures/direction.py")
-    assert jobs["measure"] == 6
+    assert jobs["measure"] == 7
+    assert "probe" not in jobs
     assert not {"data", "train", "flow", "homogeneity"} & set(jobs)
     jobs = planned_after("models/densenet.py")
     assert (jobs["homogeneity"], jobs["train"], jobs["flow"], jobs["measure"]) == (2, 2, 2, 2)
@@ -142,10 +146,10 @@ def test_an_edit_reruns_its_chain_and_no_other(finished):
     assert (jobs["flow"], jobs["measure"]) == (2, 2)
     assert "train" not in jobs
     jobs = planned_after("data/digits.py")
-    assert (jobs["data"], jobs["train"], jobs["flow"]) == (1, 6, 6)
+    assert (jobs["data"], jobs["train"], jobs["flow"]) == (1, 7, 7)
     assert "homogeneity" not in jobs
     jobs = planned_after("margins/network.py")  # at both ends of a chain: nothing in between may be passed over
-    assert (jobs["homogeneity"], jobs["train"], jobs["flow"], jobs["measure"]) == (6, 6, 6, 6)
+    assert (jobs["homogeneity"], jobs["train"], jobs["flow"], jobs["measure"]) == (7, 7, 7, 7)
     assert finished.planned() == {}
 
 
@@ -234,7 +238,7 @@ def test_one_claim_and_just_what_it_needs(fresh):
     jobs = fresh.planned("claim_control_biased_network")
     assert jobs == {"homogeneity": 7, "claim": 1, "figure": 1, "claim_control_biased_network": 1}
     jobs = fresh.planned("claim_densenet_direction")
-    assert jobs["train"] == 6  # the path of every run is in its figure
+    assert jobs["train"] == 7  # the path of every run is in its figure
 
 
 def test_a_study_file_stands_alone(fresh):
