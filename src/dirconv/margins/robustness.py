@@ -6,10 +6,8 @@ r"""How far inputs are from the decision boundary, in L2: found by an attack, es
 
 The attack is foolbox's DDN (Rony et al. 2019, decoupled direction and norm), whose radius shrinks where a step has
 fooled the network and grows where it has not. A decision does not depend on the scale of the outputs, but an attack's
-loss does, so outputs are divided by their typical size first. FMN (Pintor et al. 2021) is no worse a method: with its
-projection put right, medians and means over images are within 1 % of DDN's at equal steps (two small networks trained
-on digits). But foolbox 3.3.4's L2FMNAttack scales by norms / norms = 1, that is, never projects: its medians are 25 and
-78 % larger.
+loss does, so outputs are divided by their typical size first. FMN (Pintor et al. 2021) is no worse a
+method, but foolbox 3.3.4's L2FMNAttack scales by norms / norms = 1, that is, never projects, and finds larger radii.
 
 A radius shrinks by at most 5 % a step from the median first-order estimate on, so that an input nearer to the boundary
 than 0.95^steps of that is put at about there: 0.6 % of it after 100 steps. Quantiles do not notice.
