@@ -44,7 +44,7 @@ class StopReason(enum.StrEnum):
     ALIGNMENT = "cos"  # cos did
     TAIL = "tail"  # what tan ∠ dτ would add to the path if it went on decaying as it does fell below it
     PRECISION = "precision"  # margins are so large that their rounding errors decide the softmin weights
-    NOT_FINITE = "not_finite"  # weights or risk stopped being finite numbers
+    NOT_FINITE = "not_finite"  # weights or risk stopped being finite numbers, or the gradient vanishes: all units dead
 
 
 GOALS = (StopReason.TAU, StopReason.RISK, StopReason.STEPS, StopReason.ALIGNMENT, StopReason.TAIL)  # asked for

@@ -330,7 +330,7 @@ class Flow:
         q = self.loss.weights(margins)
         v = self.map.rows(weights, examples).pullback(q[examples])
         norm = float(weights.norm())
-        cos_point = float(weights @ v) / (norm * float(v.norm()))
+        cos_point = float(weights @ v / (weights.norm() * v.norm()))  # NaN where the gradient vanishes: all units dead
         ln_risk = float(self.loss.ln_risk(margins))
         step = Step(
             state=self.state,
