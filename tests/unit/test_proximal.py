@@ -456,6 +456,16 @@ def test_margins_that_rounding_decides_end_the_flow(squared):
     assert StopReason.PRECISION not in flow.GOALS
 
 
+def test_a_gradient_that_vanishes_ends_the_flow_where_it_is():
+    """As where all units of a network are dead: no direction to go in, and no division by zero."""
+    rows = torch.tensor(ROWS)
+    found = FunctionMap(lambda w: torch.relu(rows @ w[:3] - 100 * w[3].abs())[:, None] * w[3], 2)
+    (event,) = run(found, torch.tensor([0.9, 0.5, 1.8, 1.0], dtype=torch.float64))
+    assert event.stop is StopReason.NOT_FINITE and event.snapshot
+    assert math.isnan(event.step.cos) and math.isnan(event.step.cos_point)
+    assert event.step.ln_risk == math.log(4)  # of exponential loss on four margins of zero
+
+
 def test_no_step_that_can_be_solved_ends_the_flow():
     """Beyond a wall there are no margins."""
     wall = 1.2
