@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -12,10 +13,12 @@ import pytest
 
 from dirconv import cli
 from dirconv.claims import calibration, registry
-from dirconv.claims.calibration import held_out, tuning
+from dirconv.claims.calibration import held_out, seen, tuning
 
 REGISTRY = Path(__file__).parents[2] / "config" / "claims.yaml"
-FAMILIES = [pytest.param(module.FAMILIES[name], id=name) for module in (tuning, held_out) for name in module.FAMILIES]
+FAMILIES = [
+    pytest.param(module.FAMILIES[name], id=name) for module in (tuning, held_out, seen) for name in module.FAMILIES
+]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,33 @@ def test_observed_trajectories_are_what_their_speed_makes():
         np.testing.assert_allclose(table["cos"], np.cos(np.arctan(table["tan"])))
         assert (table["risk_log"] < 0).all()
         assert table["smoothed_margin"].is_monotonic_increasing
+
+
+def test_chatter_lengthens_what_is_recorded_by_a_constant_share_of_tau():
+    for index in range(20):
+        speed = seen.FAMILIES["chatter"].draw(np.random.default_rng(index))
+        known = dataclasses.replace(speed, chatter=0.0)
+        both = [calibration.observed(np.random.default_rng(index), each, np.ones) for each in (speed, known)]
+        more = both[0]["zeta"] - both[1]["zeta"]
+        np.testing.assert_allclose(more, speed.chatter * both[0]["tau"], rtol=1e-6, atol=1e-9)
+        assert 0.02 < speed.chatter / float(speed.at(np.array(speed.end))) < 1.01
+        assert both[0]["smoothed_margin"].equals(both[1]["smoothed_margin"])  # it goes nowhere
+
+
+def test_a_ridge_stands_still_for_half_a_decade_at_least():
+    for index in range(20):
+        speed = seen.FAMILIES["ridge"].draw(np.random.default_rng(index))
+        tau = speed.end * np.geomspace(1e-3, 1e3, 6001)
+        still = np.diff(speed.at(tau)) == 0
+        assert still.sum() >= 475 and np.ptp(np.flatnonzero(still)) + 1 == still.sum()  # in one piece
+
+
+def test_ridges_are_sometimes_contradicted_and_chatter_is_not(chosen):
+    """What docs/verdicts.md says of these rules, of which none was changed for it."""
+    rows = pd.DataFrame(calibration.score("seen", chosen)).set_index(["claim", "family"])
+    ridge, chatter = (rows.loc[("direction_converges", family)] for family in ("ridge", "chatter"))
+    assert 0 < ridge["wrong_contradicted"] < 0.5 * ridge["cases"] and chatter["wrong_contradicted"] == 0
+    assert rows["wrong_supported"].max() <= 0.01 * 480
 
 
 def test_the_rules_are_seldom_wrong(chosen):

@@ -22,6 +22,7 @@ CLAIMED = {"direction_converges": "the direction converges", "alignment": "the g
 SETS = {
     "held_out": "other families, on which the rules are reported",
     "fair": "a mix that is neither hard nor easy",
+    "seen": "ridges and chatter, seen on real flows since",
     "tuning": "families that they were tuned on",
 }
 AGREEMENT = {None: "open question", True: "yes", False: "no"}
@@ -157,9 +158,10 @@ def _tally(seeds: dict[str, dict[str, Any]]) -> str:
 
 
 def _calibration(scores: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, str]]]:
-    """The totals of every set, and each family of the one that was kept from the tuning."""
+    """The totals of every set, and each family of those that were kept from the tuning."""
     totals = [_score(row, words) for which, words in SETS.items() for row in scores.get(which, []) if _whole(row)]
-    families = [_score(row, row["family"]) for row in scores.get("held_out", []) if not _whole(row)]
+    kept = [row for which in ("held_out", "seen") for row in scores.get(which, []) if not _whole(row)]
+    families = [_score(row, row["family"]) for row in kept]
     return {"totals": totals, "families": families}
 
 

@@ -20,6 +20,7 @@ class Speed:
 
     at: Callable[[np.ndarray], np.ndarray]
     end: float
+    chatter: float = 0.0  # what jumping to and fro adds to the speed that is recorded, and goes nowhere
 
 
 @dataclasses.dataclass(frozen=True)

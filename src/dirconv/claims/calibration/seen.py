@@ -1,0 +1,49 @@
+"""What real flows showed after the rules had been made: ridges, and chatter. To say how often the rules err on them.
+
+On a *ridge* the speed stands still over a decade of τ or two, until another example joins the least margins; then it
+decays again. A run may end before. *Chatter* is what steps that jump to and fro across kinks add to the recorded path,
+a constant share of τ at a given tolerance. Each comes with paths that converge and with paths that creep. No rule was
+changed because of this set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from dirconv.claims.calibration import fair, tuning
+from dirconv.claims.calibration._forms import Family, Speed, between
+
+CASES = 120  # of a family
+noise = fair.noise
+
+
+def _ridge(random: np.random.Generator, creeps: bool) -> Speed:
+    """A power of τ up to the ridge, a standstill as long as 3 to 100 times that, a power or 1/τ from there on."""
+    end, size, exponent = between(random, 1.5, 30), between(random, 0.3, 20), random.uniform(1.2, 4)
+    first = end * between(random, 0.01, 0.3)
+    shift, last = first * between(random, 0.05, 1), first * between(random, 3, 100)
+    after = 1.0 if creeps else exponent
+
+    def at(tau: np.ndarray) -> np.ndarray:
+        before = size * (1 + np.minimum(tau, first) / shift) ** -exponent
+        return before * (1 + np.maximum(tau - last, 0.0) / (shift + first)) ** -after
+
+    return Speed(at, end)
+
+
+def _chatter(random: np.random.Generator, creeps: bool) -> Speed:
+    """A plain form, and chatter of 3 % to all of its speed at the end."""
+    form = tuning.FAMILIES["creep" if creeps else "power"].draw(random)
+    return dataclasses.replace(form, chatter=between(random, 0.03, 1) * float(form.at(np.array(form.end))))
+
+
+FAMILIES = {
+    "ridge": Family(lambda random: _ridge(random, creeps=False), converges=True, aligns=True, cases=CASES),
+    "ridge, then creep": Family(lambda random: _ridge(random, creeps=True), converges=False, aligns=True, cases=CASES),
+    "chatter": Family(lambda random: _chatter(random, creeps=False), converges=True, aligns=True, cases=CASES),
+    "chatter on a creep": Family(
+        lambda random: _chatter(random, creeps=True), converges=False, aligns=True, cases=CASES
+    ),
+}
