@@ -62,3 +62,15 @@ def test_study_files_obey_the_schema(path):
 def test_the_default_study_holds_the_theorems():
     theorems, default = (resolve.load(ROOT / "config" / f"{name}.yaml").study for name in ("theorems", "digits"))
     assert theorems.problems == default.problems
+
+
+def test_numbers_that_yaml_takes_for_text_are_numbers(tmp_path):
+    text = (ROOT / "tests" / "workflow" / "smoke.yaml").read_text()
+    assert "tolerance: 1.0e-3" in text and "log_inverse_risk: 1000," in text
+    study = tmp_path / "study.yaml"
+    found = []
+    for written in (text, text.replace("1.0e-3", "1e-3").replace("risk: 1000,", "risk: +1E3,")):
+        study.write_text(written)
+        resolved = resolve.load(study, {"registry": str(ROOT / "config" / "claims.yaml")})
+        found.append([resolved.flow_specification(name, 0) for name in ("densenet", "densenet_frozen")])
+    assert found[0] == found[1]

@@ -25,6 +25,7 @@ from dirconv.stages._specification import code, what
 
 NAME = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
 SIDE = 32  # pixels: what the networks are made for
+NUMBERED = ("runs", "problems")  # parts of a study in which no name looks like a number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,7 +227,7 @@ class Resolved:
 
 def study(values: dict[str, Any], where: str) -> Resolved:
     """Validate a study file's content in full: every key, name and reference. UserError in one line otherwise."""
-    parsed = parse(Study, values, where)
+    parsed = parse(Study, {key: _numbers(part) if key in NUMBERED else part for key, part in values.items()}, where)
     _check_names(parsed, where)
     for name, problem in parsed.problems.items():
         if name in parsed.runs:
@@ -298,6 +299,15 @@ def _remedy(run: Run | Problem, claim: registry.Claim) -> str:
     if run.flow is not None:
         return f"give it `probes: [{claim.table}]`"
     return "give it `train` and `flow`"
+
+
+def _numbers(value: Any) -> Any:
+    """The same with numbers for texts like 1e-5: YAML 1.1 takes those for text, having no point."""
+    if isinstance(value, dict):
+        return {key: _numbers(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_numbers(part) for part in value]
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value) else value
 
 
 def _check_names(parsed: Study, where: str) -> None:
