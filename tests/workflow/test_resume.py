@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -152,3 +153,24 @@ def test_a_run_needs_neither_snakemake_nor_pydantic(study, done, tmp_path):
         )
     manifest = artifacts.read_manifest(Path(out))
     assert manifest["specification"] == artifacts.finite(study.flow_specification("alexnet", 0))
+
+
+def test_a_run_in_pieces_on_a_bare_machine_gives_the_workflows_tables(study, done, tmp_path):
+    """workflow/piece.sh, with what travels: code, split, specification, check."""
+    (tmp_path / "src").symlink_to(ROOT / "src")
+    results = tmp_path / "results" / "smoke"
+    for part in ("data/digits", "measures/first_pair/homogeneity"):
+        shutil.copytree(done.results / part, results / part)
+    (results / "specifications").mkdir()
+    specification = results / "specifications" / "first_pair-0.json"
+    specification.write_text(json.dumps(study.flow_specification("first_pair", 0)))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    def piece(seconds: int) -> int:
+        words = ["sh", str(ROOT / "workflow" / "piece.sh"), "first_pair", "0", str(seconds), "smoke", "digits"]
+        return subprocess.run(words, cwd=tmp_path, env={**os.environ, "PATH": path}, check=False).returncode
+
+    assert [piece(1), piece(600)] == [75, 0]
+    ours, theirs = (folder / "measures" / "first_pair" / "seed0" for folder in (results, done.results))
+    tables = sorted(table.name for table in theirs.glob("*.parquet"))
+    assert tables and all(artifacts.sha256(ours / name) == artifacts.sha256(theirs / name) for name in tables)
