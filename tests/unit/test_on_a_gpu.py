@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from pretended import pretended
+from torch import nn
 
 from dirconv import artifacts, losses, models, training
 from dirconv.errors import Unfinished
@@ -14,6 +15,7 @@ from dirconv.margins._captured import Captured
 from dirconv.margins.batch import BatchGradient
 from dirconv.margins.network import NetworkMap
 from dirconv.options import Train
+from dirconv.own import follow as follow_own
 from dirconv.stages import _device, data, flow, homogeneity, measure, probe, resolve, train
 
 ROOT = Path(__file__).parents[2]
@@ -232,6 +234,22 @@ def test_a_flow_is_that_of_a_cpu(follow):
     here = follow("descent", "cpu")
     one, other = (artifacts.read_table(folder / "measures" / "path.parquet") for folder in (there, here))
     np.testing.assert_allclose(one[["ln_risk", "zeta", "cos"]], other[["ln_risk", "zeta", "cos"]], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "degree", "loss"), [(1, 2, "logistic"), (1, None, "logistic"), (3, 2, "cross_entropy")]
+)
+def test_a_network_of_ones_own_is_followed_where_its_images_are(outputs, degree, loss):
+    generator = torch.Generator().manual_seed(0)
+    images, labels = torch.randn(20, 6, generator=generator), torch.arange(20) % max(outputs, 2)
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(6, 20, bias=degree is None), nn.ReLU(), nn.Linear(20, outputs, bias=False))
+    with pretended():
+        images, labels = images.to("cuda"), labels.to("cuda")
+        test = (images[:5], labels[:5])
+        run = follow_own(network, images, labels, degree=degree, loss=loss, tau=0.1, learning_rate=0.2, test=test)
+        assert run.direction.is_cuda and abs(float(run.direction.norm()) - 1) < 1e-9
+    assert np.isfinite(run.path[["tau", "zeta", "cos"]]).all(axis=None) and run.path["tau"].iloc[-1] >= 0.1
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")  # shares of a gradient that is zero

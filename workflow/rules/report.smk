@@ -3,7 +3,7 @@ rule audit:
         claims=[f"{RESULTS}/claims/{name}.json" for name in STUDY.claims],
         figures=FIGURES,
         calibration=f"{RESULTS}/calibration.json",
-        measures=[f"{RESULTS}/measures/{member}/manifest.json" for member in STUDY.judged],
+        measures=[f"{RESULTS}/measures/{member}/manifest.json" for member in STUDY.shown],
     output:
         json=f"{RESULTS}/audit.json",
         md=f"{RESULTS}/audit.md",
@@ -13,7 +13,7 @@ rule audit:
         overrides=as_json({key: value for key, value in OVERRIDES.items() if key != "images"}),
         title=STUDY.study.title,
         # a moved-on code marks artifacts as stale without making them again, so the page depends on it
-        code=as_json([_specification.code("audit", {})] + [STUDY.code(member) for member in STUDY.judged]),
+        code=as_json([_specification.code("audit", {})] + [STUDY.code(member) for member in STUDY.shown]),
     log:
         f"{LOGS}/audit.log",
     conda:

@@ -27,7 +27,7 @@ def run(study_file: Path, overrides: str) -> None:
     """
     resolved = resolve.load(study_file, _overrides(overrides))
     results = Path(resolved.results)
-    folders = {member: results / "measures" / member for name in resolved.claims for member in resolved.inputs(name)}
+    folders = {member: results / "measures" / member for member in resolved.shown}
     manifests = {member: artifacts.read_manifest(folder) for member, folder in folders.items()}
     stale = {member for member, manifest in manifests.items() if _stale(manifest, resolved.code(member))}
     for member, (name, _) in resolved.solved.items():  # Snakemake does not know how a clone's artifacts came about

@@ -84,9 +84,10 @@ class Resolved:
         return [member for member, (name, *_) in everyone.items() if name in (*chosen.runs, chosen.halved)]
 
     @property
-    def judged(self) -> list[str]:
-        """Every folder below measures/ that some claim reads."""
-        return list(dict.fromkeys(member for name in self.claims for member in self.inputs(name)))
+    def shown(self) -> list[str]:
+        """Every folder below measures/ that some claim reads or some figure shows."""
+        read = [member for name in self.claims for member in self.inputs(name)]
+        return list(dict.fromkeys([*read, *(member for members in self.figures.values() for member in members)]))
 
     @functools.cached_property
     def figures(self) -> dict[str, list[str]]:
