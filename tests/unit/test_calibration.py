@@ -81,7 +81,7 @@ def test_chatter_lengthens_what_is_recorded_by_a_constant_share_of_tau():
         both = [calibration.observed(np.random.default_rng(index), each, np.ones) for each in (speed, known)]
         more = both[0]["zeta"] - both[1]["zeta"]
         np.testing.assert_allclose(more, speed.chatter * both[0]["tau"], rtol=1e-6, atol=1e-9)
-        assert 0.02 < speed.chatter / float(speed.at(np.array(speed.end))) < 1.01
+        assert 0.02 < speed.chatter / float(speed.at(np.array(speed.end))) < 3.01
         assert both[0]["smoothed_margin"].equals(both[1]["smoothed_margin"])  # it goes nowhere
 
 
@@ -93,11 +93,12 @@ def test_a_ridge_stands_still_for_half_a_decade_at_least():
         assert still.sum() >= 475 and np.ptp(np.flatnonzero(still)) + 1 == still.sum()  # in one piece
 
 
-def test_ridges_are_sometimes_contradicted_and_chatter_is_not(chosen):
+def test_a_quarter_of_ridges_and_of_chatter_is_contradicted(chosen):
     """What docs/verdicts.md says of these rules, of which none was changed for it."""
     rows = pd.DataFrame(calibration.score("seen", chosen)).set_index(["claim", "family"])
-    ridge, chatter = (rows.loc[("direction_converges", family)] for family in ("ridge", "chatter"))
-    assert 0 < ridge["wrong_contradicted"] < 0.5 * ridge["cases"] and chatter["wrong_contradicted"] == 0
+    for family in ("ridge", "chatter"):
+        row = rows.loc[("direction_converges", family)]
+        assert 0.15 * row["cases"] < row["wrong_contradicted"] < 0.3 * row["cases"]
     assert rows["wrong_supported"].max() <= 0.01 * 480
 
 

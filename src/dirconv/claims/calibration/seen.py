@@ -34,9 +34,9 @@ def _ridge(random: np.random.Generator, creeps: bool) -> Speed:
 
 
 def _chatter(random: np.random.Generator, creeps: bool) -> Speed:
-    """A plain form, and chatter of 3 % to all of its speed at the end."""
-    form = tuning.FAMILIES["creep" if creeps else "power"].draw(random)
-    return dataclasses.replace(form, chatter=between(random, 0.03, 1) * float(form.at(np.array(form.end))))
+    """A plain form, and chatter of 3 % to three times its speed at the end."""
+    form = tuning.FAMILIES["creep" if creeps else random.choice(["power", "slow power"])].draw(random)
+    return dataclasses.replace(form, chatter=between(random, 0.03, 3) * float(form.at(np.array(form.end))))
 
 
 FAMILIES = {
