@@ -1,9 +1,9 @@
 """What real flows showed after the rules had been made: ridges, and chatter. To say how often the rules err on them.
 
-On a *ridge* the speed stands still over half a decade of τ to two, until another example joins the least margins; then it
-decays again. A run may end before. *Chatter* is what steps that jump to and fro across kinks add to the recorded path,
-a constant share of τ at a given tolerance. Each comes with paths that converge and with paths that creep. No rule was
-changed because of this set.
+On a *ridge* the speed stands still over half a decade of τ to two, until another example joins the least margins; then
+it decays again. A run may end before. *Chatter* is what steps that jump to and fro across kinks add to the recorded
+path, a constant share of τ at a given tolerance. Each comes with paths that converge and with paths that creep. No rule
+was changed because of this set.
 """
 
 from __future__ import annotations
