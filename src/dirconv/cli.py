@@ -63,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
             default=None,
             help=f"stop after so long, with exit code {UNFINISHED}; the same command goes on, to the same result",
         )
+    flow.add_argument(
+        "--last", action="store_true", help="after --seconds, end the run where it is (stop: time) and write it"
+    )
     job("measure", "tables from a trajectory", "split", "start", "trajectory", "out")
     job("probe", "a further table from a trajectory", "split", "start", "trajectory", "out")
 
@@ -121,7 +124,8 @@ def _run(options: argparse.Namespace) -> int:
         from dirconv.stages import _specification, flow
 
         spec = _specification.read(options.spec)
-        flow.run(spec, options.split, options.start, options.out, options.checkpoints, options.log, options.seconds)
+        places = (options.split, options.start, options.out, options.checkpoints, options.log)
+        flow.run(spec, *places, options.seconds, options.last)
     elif command == "measure":
         from dirconv.stages import _specification, measure
 

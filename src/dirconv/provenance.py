@@ -2,7 +2,9 @@
 
 `code_hash` makes the cache honest. It hashes the code of every dirconv module that a stage imports, directly
 or through others, so an edit anywhere in that chain changes it. Comments, docstrings and layout do not count:
-they cannot change a result, and a GPU study must not be recomputed for a corrected sentence.
+they cannot change a result, and a GPU study must not be recomputed for a corrected sentence. Nor must it be for a new
+option that it does not use: code that has been shown to compute the same is known by its predecessor's hash
+(`equivalent.toml`, which says how it was shown).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import io
 import os
 import platform
 import tokenize
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,7 +84,7 @@ def closure(*modules: str) -> list[str]:
 
 
 def code_hash(*modules: str) -> str:
-    """Hash (16 hexadecimal digits) over the code of the modules' import closure.
+    """Hash (16 hexadecimal digits) over the code of the modules' import closure, or of the code it is equivalent to.
 
     The package's own ``__init__`` holds only the version; it is left out, so a release alone changes nothing.
     """
@@ -89,7 +92,15 @@ def code_hash(*modules: str) -> str:
     for module in closure(*modules):
         if module != "dirconv":
             text.update(f"{module}\n{_code(module)}\n".encode())
-    return text.hexdigest()[:16]
+    found = text.hexdigest()[:16]
+    return equivalents().get(found, found)
+
+
+@functools.cache
+def equivalents() -> dict[str, str]:
+    """Of code that computes what earlier code did: its hash, and the hash that it goes by. See `equivalent.toml`."""
+    changes = tomllib.loads((PACKAGE / "equivalent.toml").read_text())["change"]
+    return {new: old for change in changes for new, old in change["codes"].items()}
 
 
 def _processor() -> str:

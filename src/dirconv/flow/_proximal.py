@@ -14,12 +14,12 @@ from dirconv.flow import State, Step, Underflow, _dual
 from dirconv.flow._point import advance, resolution
 
 if TYPE_CHECKING:
+    from dirconv.flow.proximal import Spec
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap, Rows
 
 SMALLEST_STEP = 1e-13  # in the clock
 LEAK = 1e-6  # softmin weight that the examples left out may carry together
-SLACK = 0.5  # examples with p ≤ (1 + SLACK) min p take part
 GROWTH = 2.0  # of the step from one to the next; BDF2 is stable up to 1 + √2
 CORRECTIONS = 8  # of a step until its position stands, at most
 POLISHED = 20  # and until the gradient at its end is the one that it was made with, where that can be had
@@ -98,11 +98,10 @@ class _End:
 class Flow:
     """One flow: its state, replaced as steps are accepted. `proximal.Spec` says what the numbers mean."""
 
-    def __init__(
-        self, margin_map: MarginMap, loss: Loss, tolerance: float, largest_step: float, land: float, state: State
-    ) -> None:
+    def __init__(self, margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> None:
         self.map, self.precise, self.loss = margin_map, margin_map.precise(), loss
-        self.local, self.largest_step, self.land = tolerance**1.5, largest_step, land
+        self.local = spec.tolerance**1.5
+        self.largest_step, self.land, self.slack = spec.largest_step, spec.land, spec.slack
         self.state = state
         if state.memory:
             self.margins = state.memory["margins"]
@@ -189,7 +188,7 @@ class Flow:
         smallest = self.margins.amin(1)
         ln_q = self.state.memory["ln_q"].view(self.margins.shape).amax(1)
         least = float(smallest.min())
-        near = smallest <= ((1 + SLACK) * least if least > 0 else math.inf)
+        near = smallest <= ((1 + self.slack) * least if least > 0 else math.inf)
         return near | (ln_q > -35.0) | self.state.memory["wanted"]
 
     def _attempt(self, h: float) -> _End:

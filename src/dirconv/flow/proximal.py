@@ -25,7 +25,8 @@ A step is accepted on its local error alone, estimated from the distance to the 
 a direction at the end is proportional to ε where the map is smooth. Nothing is asked of the risk or of the margin.
 
 Only examples whose margin is near the smallest take part. After every step all margins are looked at: if those left
-out would carry weight, they are taken in and the step is made again.
+out would carry weight, they are taken in and the step is made again. How near (`slack`) so decides what a step costs,
+and not what it may leave out.
 
 Source: docs/flow.md derives all of it; BDF2 with varying steps: Hairer, Nørsett & Wanner, Solving ODEs I, III.5.
 """
@@ -52,15 +53,16 @@ class Spec:
     tolerance: float = 0.05  # of the direction at the end, in radians, where the map is smooth
     largest_step: float = 0.2  # in the clock
     land: float = 0.25  # a step ends exactly at every multiple of this τ, where runs can be compared
+    slack: float = 0.5  # examples with p ≤ (1 + slack) min p take part; a step's cost grows with their number squared
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
-        require_positive(self, "tolerance", "largest_step", "land")
+        require_positive(self, "tolerance", "largest_step", "land", "slack")
 
 
 def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
     """The state itself, measured, and then every accepted step; the caller ends it."""
     from dirconv.flow._proximal import Flow
 
-    return Flow(margin_map, loss, spec.tolerance, spec.largest_step, spec.land, state).steps()
+    return Flow(margin_map, loss, spec, state).steps()

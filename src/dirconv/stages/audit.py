@@ -91,12 +91,16 @@ def _overrides(text: str) -> dict[str, Any]:
 
 def _stale(manifest: dict[str, Any], today: dict[str, str]) -> bool:
     """Whether today's code is not the code that made these measures, or anything that they were made from."""
+    # the version of torch is provenance, not code: the page names it, and another one does not make a result stale
+    return any(hash_.split("-")[0] != today[which].split("-")[0] for which, hash_ in codes(manifest).items())
+
+
+def codes(manifest: dict[str, Any]) -> dict[str, str]:
+    """By stage, the code that made a folder of measures and what they were made from."""
     problem = "problem" in manifest["specification"]
     kinds = {"problem": problem, "probe": "probe" in manifest["specification"], "measure": "trajectory" in manifest}
     stage = next((kind for kind, is_one in kinds.items() if is_one), "homogeneity")
-    made = {**manifest.get("made_by", {}), stage: manifest["code"]}
-    # the version of torch is provenance, not code: the page names it, and another one does not make a result stale
-    return any(hash_.split("-")[0] != today[which].split("-")[0] for which, hash_ in made.items())
+    return {**manifest.get("made_by", {}), stage: manifest["code"]}
 
 
 def _run(manifest: dict[str, Any], stale: bool) -> dict[str, Any]:

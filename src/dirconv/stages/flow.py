@@ -19,6 +19,7 @@ from dirconv.stages._progress import Progress
 
 WEIGHTS = "weights"
 SCALARS = [field.name for field in dataclasses.fields(flow.State) if field.name not in (WEIGHTS, "memory")]
+TIME = "time"  # the stop reason of a run that was ended because its time was up
 COLUMNS = [field.name for field in dataclasses.fields(flow.Step) if field.name != "state"]
 
 
@@ -30,10 +31,12 @@ def run(
     checkpoints: Path,
     log: Path,
     seconds: float | None = None,
+    last: bool = False,
 ) -> None:
     """Write steps.parquet (a row a step), snapshots.safetensors (weights (S, D), steps (S,)) and manifest.json.
 
-    Unfinished where that takes more than `seconds`; the same call goes on from there.
+    Unfinished where that takes more than `seconds`; the same call goes on from there. `last`: the run ends there
+    instead, with the stop reason `TIME`. Its checkpoint stays: once `out` is deleted, the same call goes on.
     """
     device = _job.prepare(spec)
     artifacts.read_manifest(start)
@@ -70,8 +73,7 @@ def run(
             if not rows or rows[-1]["step"] != step.state.step:  # a job that goes on sees its last step again
                 rows.append(_row(step))
             if event.snapshot and (not taken or taken[-1] != step.state.step):
-                weights = step.state.weights.to(getattr(torch, spec["precision"])).cpu().numpy()
-                checkpoint.keep(len(taken), {WEIGHTS: weights})
+                checkpoint.keep(len(taken), {WEIGHTS: _weights(step, spec)})
                 taken.append(step.state.step)
             progress.update(
                 event.progress,
@@ -85,11 +87,23 @@ def run(
                 record = {"state": scalars, "rows": rows, "taken": taken, "highest": event.highest_level}
                 checkpoint.save({name: tensor.cpu().numpy() for name, tensor in tensors.items()}, record)
                 if timer.up() and event.stop is None and step.state.step > began:  # else it would never get on
+                    if last:
+                        break
                     progress.close()
                     raise Unfinished(f"{spec['run']}/seed{spec['seed']}: flow, step {step.state.step}")
-        _write(out, rows, taken, checkpoint, {**_job.provenance("flow", spec, device), "stop": str(event.stop)})
+        ended = event.stop is not None
+        if not ended and taken[-1] != step.state.step:  # the weights at the end are kept, wherever that is
+            checkpoint.keep(len(taken), {WEIGHTS: _weights(step, spec)})
+            taken.append(step.state.step)
+        stop = str(event.stop) if ended else TIME
+        _write(out, rows, taken, checkpoint, {**_job.provenance("flow", spec, device), "stop": stop})
         progress.close()
-        checkpoint.remove()
+        if ended:
+            checkpoint.remove()
+
+
+def _weights(step: flow.Step, spec: dict[str, Any]) -> np.ndarray:
+    return step.state.weights.to(getattr(torch, spec["precision"])).cpu().numpy()
 
 
 def _row(step: flow.Step) -> dict[str, Any]:
