@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -147,6 +149,7 @@ def test_reading_a_configuration_and_drawing_need_no_torch():
 def forget():
     provenance.imports.cache_clear()
     provenance._code.cache_clear()
+    provenance.equivalents.cache_clear()
 
 
 @pytest.fixture
@@ -225,6 +228,27 @@ def test_hash_differs_between_modules_and_does_not_depend_on_order(chain):
     assert provenance.code_hash("dirconv.top") != provenance.code_hash("dirconv.aside")
     both = provenance.code_hash("dirconv.top", "dirconv.aside")
     assert both == provenance.code_hash("dirconv.aside", "dirconv.top")
+
+
+def test_code_known_to_compute_the_same_goes_by_its_predecessors_hash(chain):
+    """And a further edit is a further code."""
+    before = provenance.code_hash("dirconv.top")
+    after = edited(chain, "bottom.py", "return x", "return +x")
+    assert after != before
+    (chain / "equivalent.toml").write_text(f'[[change]]\ncodes = {{"{after}" = "{before}"}}\n')
+    forget()
+    assert provenance.code_hash("dirconv.top") == before
+    assert edited(chain, "bottom.py", "return +x", "return -x") not in (before, after)
+
+
+def test_what_is_held_to_be_equivalent_says_why_and_how_it_was_checked():
+    changes = tomllib.loads((provenance.PACKAGE / "equivalent.toml").read_text())["change"]
+    for change in changes:
+        assert len(change["why"]) > 40 and len(change["checked"]) > 40
+        assert all(re.fullmatch("[0-9a-f]{16}", code) for pair in change["codes"].items() for code in pair)
+    codes = [code for change in changes for code in change["codes"]]
+    assert len(codes) == len(set(codes)) == len(provenance.equivalents())
+    assert not set(codes) & set(provenance.equivalents().values())  # what it goes by goes by nothing else
 
 
 def test_closure_sees_what_the_syntax_tree_sees():

@@ -303,6 +303,28 @@ def test_the_first_step_is_short_and_steps_at_most_double(squared):
     assert (sizes[1:] / sizes[:-1]).max() <= 2 * (1 + 1e-9)
 
 
+@pytest.fixture(scope="module")
+def spread():
+    """200 examples in five dimensions, their margins far apart."""
+    random = np.random.default_rng(3)
+    z = random.normal(size=(200, 5))
+    z[:, 0] = 0.4 + 2 * np.abs(z[:, 0])
+    return linear(z), torch.tensor([60.0, 1.0, -1.0, 2.0, -2.0], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("slack", [0.2, 0.01])
+def test_a_smaller_slack_leaves_out_examples_and_not_the_path(spread, slack):
+    found, start = spread
+    wide, narrow = (
+        steps(found, start, stop=Stop(tau=3.0, steps=10**4), tolerance=1e-3, slack=size) for size in (50.0, slack)
+    )
+    count = [int(taken[-1].state.memory["members"].sum()) for taken in (wide, narrow)]
+    assert count[0] == 200 and count[1] < 100
+    assert np.linalg.norm(direction(wide[-1].state.weights) - direction(narrow[-1].state.weights)) < 1e-3
+    assert narrow[-1].ln_risk == pytest.approx(wide[-1].ln_risk, rel=1e-3)
+    assert len(narrow) < 1.2 * len(wide)
+
+
 def same(first, second):
     """Whether two steps are equal to the last bit."""
     fields = [field.name for field in dataclasses.fields(flow.Step) if field.name != "state"]

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from conftest import ROOT
 
@@ -95,6 +96,34 @@ def test_a_job_in_pieces_ends_with_the_same_bits(job):
     assert ends[0] != ends[1]
     subprocess.run(job.command, check=True, capture_output=True)
     job.ends_with_the_same_bits()
+
+
+def test_a_run_whose_time_is_up_can_end_there(study, done, tmp_path):
+    """--last: what there is can be measured, says why it ended, and goes on once it is deleted."""
+    spec, out = study.flow_specification("alexnet", 0), tmp_path / "out"
+    whole = done.results / "runs" / "alexnet" / "seed0"
+    command = arguments("flow", spec, out, tmp_path / "checkpoints", done.results, "digits")
+    for _ in range(3):
+        subprocess.run([*command, "--seconds", "0", "--last"], check=True, capture_output=True)
+        if (out / "steps.parquet").exists() and len(pd.read_parquet(out / "steps.parquet")) > 3:
+            break
+        shutil.rmtree(out)
+    assert artifacts.read_manifest(out)["stop"] == "time"
+    steps, all_steps = (pd.read_parquet(folder / "steps.parquet") for folder in (out, whole))
+    assert 3 < len(steps) < len(all_steps)
+    pd.testing.assert_frame_equal(steps, all_steps[: len(steps)], check_exact=True)
+    kept = artifacts.read_tensors(out / "snapshots.safetensors")
+    assert len(kept["steps"]) == len(kept["weights"])
+    assert kept["steps"][-1] == steps["step"].iloc[-1]
+    measure = ["measure", "--spec", json.dumps(spec), "--split", str(done.results / "data" / "digits")]
+    start = ["--start", str(done.results / "starts" / "alexnet" / "seed0"), "--trajectory", str(out)]
+    measured = [*measure, *start, "--out", str(tmp_path / "measures")]
+    subprocess.run([sys.executable, "-m", "dirconv", *measured], check=True, capture_output=True)
+    assert artifacts.read_manifest(tmp_path / "measures")["stop"] == "time"
+    shutil.rmtree(out)
+    subprocess.run(command, check=True, capture_output=True)
+    for name in ("snapshots.safetensors", "steps.parquet"):
+        assert artifacts.sha256(out / name) == artifacts.sha256(whole / name), name
 
 
 def test_two_processes_do_not_share_a_run(study, done, tmp_path):

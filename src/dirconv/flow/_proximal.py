@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dirconv.margins import MarginMap, Rows
 
 SMALLEST_STEP = 1e-13  # in the clock
+SLACK = 0.5  # examples with p ≤ (1 + slack) min p take part, where a study does not say
 LEAK = 1e-6  # softmin weight that the examples left out may carry together
 GROWTH = 2.0  # of the step from one to the next; BDF2 is stable up to 1 + √2
 CORRECTIONS = 8  # of a step until its position stands, at most
@@ -101,7 +102,8 @@ class Flow:
     def __init__(self, margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> None:
         self.map, self.precise, self.loss = margin_map, margin_map.precise(), loss
         self.local = spec.tolerance**1.5
-        self.largest_step, self.land, self.slack = spec.largest_step, spec.land, spec.slack
+        self.largest_step, self.land = spec.largest_step, spec.land
+        self.slack = SLACK if spec.slack is None else spec.slack
         self.state = state
         if state.memory:
             self.margins = state.memory["margins"]

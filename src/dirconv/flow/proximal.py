@@ -53,12 +53,14 @@ class Spec:
     tolerance: float = 0.05  # of the direction at the end, in radians, where the map is smooth
     largest_step: float = 0.2  # in the clock
     land: float = 0.25  # a step ends exactly at every multiple of this τ, where runs can be compared
-    slack: float = 0.5  # examples with p ≤ (1 + slack) min p take part; a step's cost grows with their number squared
+    slack: float | None = None  # p ≤ (1 + slack) min p take part, whose number squared a step costs; None: 0.5
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
-        require_positive(self, "tolerance", "largest_step", "land", "slack")
+        require_positive(self, "tolerance", "largest_step", "land")
+        if self.slack is not None:
+            require_positive(self, "slack")
 
 
 def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:

@@ -137,7 +137,7 @@ class Resolved:
         trajectory = Path(self.results) / "runs" / run / f"seed{seed}"
         if not (folder / MANIFEST).exists() or (trajectory / MANIFEST).exists():
             return False
-        if read_manifest(folder, verify=False)["specification"] != finite(specification):
+        if not _same(read_manifest(folder, verify=False)["specification"], finite(specification)):
             raise UserError(f"{folder}: measured with other options than {self.where} has now; delete it to run again")
         return True
 
@@ -207,11 +207,12 @@ class Resolved:
     def flow_specification(self, name: str, seed: int) -> dict[str, Any]:
         """What a trajectory depends on."""
         run = self.study.runs[name]
-        stop = {key: value for key, value in dataclasses.asdict(run.stop).items() if math.isfinite(value)}
+        method = dataclasses.asdict(flow.specification(run.flow, f"{self.where}: runs.{name}.flow"))
         return {
             **self.train_specification(name, seed),
-            "flow": dataclasses.asdict(flow.specification(run.flow, f"{self.where}: runs.{name}.flow")),
-            "stop": stop,
+            # an option that methods came to have later is left out where it is not given: old runs stay what they are
+            "flow": {key: value for key, value in method.items() if value is not None},
+            "stop": {key: value for key, value in dataclasses.asdict(run.stop).items() if math.isfinite(value)},
             "snapshots_per_decade": run.snapshots_per_decade,
             "frozen": run.frozen,
             "memory": run.memory,
@@ -224,6 +225,15 @@ class Resolved:
     def _outputs(self, run: Run) -> int:
         classes = self.data_options(run.data)["classes"]
         return 1 if isinstance(classes, dict) else len(classes)
+
+
+def _same(recorded: dict[str, Any], today: dict[str, Any]) -> bool:
+    """Whether measures are of what is asked for today, be it from another copy of CIFAR-10, which their page names."""
+    theirs, ours = recorded["data"], today["data"]
+    copied = (theirs.get("variant") or "").startswith("CIFAR-10") and ours["source"] == "cifar10"
+    if copied and theirs["source"] == "folder":
+        theirs, ours = ({k: v for k, v in of.items() if k not in ("source", "variant")} for of in (theirs, ours))
+    return {**recorded, "data": theirs} == {**today, "data": ours}
 
 
 def study(values: dict[str, Any], where: str) -> Resolved:
