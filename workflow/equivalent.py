@@ -24,8 +24,11 @@ def main() -> None:
         if not (Path("results") / path.stem / "audit.json").exists():
             continue
         resolved = resolve.load(path)
-        for member in resolved.shown:
-            manifest = artifacts.read_manifest(Path(resolved.results) / "measures" / member)
+        folders = {member: Path(resolved.results) / "measures" / member for member in resolved.shown}
+        for member, folder in folders.items():
+            if not folder.exists():
+                continue
+            manifest = artifacts.read_manifest(folder)
             for stage, made in audit.codes(manifest).items():
                 today = resolved.code(member)[stage].split("-")[0]
                 made = made.split("-")[0]
