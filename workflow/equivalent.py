@@ -31,7 +31,6 @@ def main() -> None:
             manifest = artifacts.read_manifest(folder)
             for stage, made in audit.codes(manifest).items():
                 today = resolved.code(member)[stage].split("-")[0]
-                made = made.split("-")[0]
                 if today != made and known.get(today) != made and found.setdefault(today, made) != made:
                     sys.exit(f"{member}: {stage}: made by {made}, others of today's code by {found[today]}")
     for today, made in sorted(found.items()):

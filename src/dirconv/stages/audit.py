@@ -12,7 +12,7 @@ from typing import Any
 from dirconv import artifacts, report
 from dirconv.claims import registry
 from dirconv.errors import UserError
-from dirconv.provenance import now, versions
+from dirconv.provenance import equivalents, now, versions
 from dirconv.stages import calibrate, resolve
 from dirconv.stages import claim as claim_stage
 
@@ -91,16 +91,19 @@ def _overrides(text: str) -> dict[str, Any]:
 
 def _stale(manifest: dict[str, Any], today: dict[str, str]) -> bool:
     """Whether today's code is not the code that made these measures, or anything that they were made from."""
-    # the version of torch is provenance, not code: the page names it, and another one does not make a result stale
-    return any(hash_.split("-")[0] != today[which].split("-")[0] for which, hash_ in codes(manifest).items())
+    return any(made != today[stage].split("-")[0] for stage, made in codes(manifest).items())
 
 
 def codes(manifest: dict[str, Any]) -> dict[str, str]:
-    """By stage, the code that made a folder of measures and what they were made from."""
+    """By stage, the code that made a folder of measures and what they were made from, by the hash that it goes by.
+
+    Without the version of torch: the page names it, and another one does not make a result stale.
+    """
     problem = "problem" in manifest["specification"]
     kinds = {"problem": problem, "probe": "probe" in manifest["specification"], "measure": "trajectory" in manifest}
     stage = next((kind for kind, is_one in kinds.items() if is_one), "homogeneity")
-    return {**manifest.get("made_by", {}), stage: manifest["code"]}
+    made = {key: code.split("-")[0] for key, code in {**manifest.get("made_by", {}), stage: manifest["code"]}.items()}
+    return {key: equivalents().get(code, code) for key, code in made.items()}
 
 
 def _run(manifest: dict[str, Any], stale: bool) -> dict[str, Any]:
