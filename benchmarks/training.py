@@ -7,7 +7,8 @@ DataLoader, torch.optim.SGD, eager, float32. Ours: `dirconv.margins.batch.BatchG
 and in bfloat16. The same network, batch and images; the plain loop and ours in turn in one process, each warmed up.
 
 Ours runs as jobs do, deterministic and without TF32 (`dirconv.stages._job.prepare`), the plain loop with torch's
-defaults.
+defaults. On CUDA what jobs do not do is timed as well (`tried`): images channel by channel, and cuDNN choosing its
+kernels by timing them, by which two runs may differ.
 
 The ceiling is measured in the same run: a large matrix product in the steps' own arithmetic, and a large copy. A step's
 operations are counted by torch's FlopCounterMode, its traffic as the sizes of what every operation reads and writes,
@@ -102,11 +103,13 @@ def plain_steps(options: dict[str, Any], split: data.Split, device: torch.device
             yield
 
 
-def our_steps(options: dict[str, Any], split: data.Split, device: torch.device, arithmetic: str) -> Iterator[None]:
+def our_steps(
+    options: dict[str, Any], split: data.Split, device: torch.device, arithmetic: str, by_channel: bool = False
+) -> Iterator[None]:
     """The steps of `dirconv.training.epochs`."""
     spec, module = network(options, device)
     x, y, _, _ = split.tensors(torch.float32)
-    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    layout = torch.channels_last if device.type == "cuda" and not by_channel else torch.contiguous_format
     found = NetworkMap(module, x.to(device).contiguous(memory_format=layout), y.to(device), spec.degree, spec.coupled)
     gradient = BatchGradient(found, losses.get("logistic"), arithmetic)
     weights = found.flatten()
@@ -192,6 +195,21 @@ def ceilings(device: torch.device) -> dict[str, float]:
     return found
 
 
+def tried(options: dict[str, Any], split: data.Split, device: torch.device, seconds: float) -> dict[str, float]:
+    """Images a second of our steps in other ways than jobs take them."""
+    found = {}
+    for arithmetic in ("float32", "bfloat16"):
+        for by_channel, timed in ((True, False), (False, True), (True, True)):
+            torch.backends.cudnn.benchmark = timed
+            try:
+                steps = our_steps(options, split, device, arithmetic, by_channel)
+                words = [arithmetic, "by channel" if by_channel else "", "kernels by timing" if timed else ""]
+                found[", ".join(filter(None, words))] = rate(steps, device, seconds)
+            finally:
+                torch.backends.cudnn.benchmark = False
+    return found
+
+
 def main() -> None:
     """Time every network both ways."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -236,6 +254,8 @@ def main() -> None:
                 "share_of_product": ours * flops / ceiling[arithmetic],
                 "share_of_copy": ours * traffic / ceiling["copy"],
             }
+        if device.type == "cuda":
+            rows[name]["tried"] = tried(model, split, device, options.seconds)
         print(name, json.dumps(rows[name]), flush=True)
     record = {
         "command": f"python -m benchmarks.training --device {options.device} --images PATH (or --split PATH)",
@@ -243,6 +263,7 @@ def main() -> None:
         "machine": machine(torch.cuda.get_device_name() if device.type == "cuda" else "cpu"),
         "versions": versions(),
         "threads": options.threads,
+        "seconds": options.seconds,
         "batch": BATCH,
         "workers": workers,
         "data": {key: origin[key] for key in ("variant", "classes", "counts", "source_sha256")},

@@ -5,6 +5,7 @@
 #
 # from the project's root, again and again while it ends with 75. It needs src/, and below results/STUDY/ the prepared
 # split data/DATA, the specification specifications/RUN-SEED.json and the check measures/RUN/homogeneity.
+# LAST=1 before it: a flow whose time is up ends where it is, and is measured (its claims are then inconclusive).
 set -eu
 run=$1 seed=$2 until=$(($(date +%s) + $3)) results=results/${4:-cifar10} data=${5:-cifar}
 export PYTHONPATH=src CUBLAS_WORKSPACE_CONFIG=:4096:8
@@ -21,5 +22,5 @@ piece() {
 }
 
 test -e "$start/manifest.json" || piece train --check "$measures/homogeneity" --out "$start"
-test -e "$path/manifest.json" || piece flow --start "$start" --out "$path"
+test -e "$path/manifest.json" || piece flow ${LAST:+--last} --start "$start" --out "$path"
 job measure --start "$start" --trajectory "$path" --out "$measures/seed$seed"
