@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dirconv import artifacts
 from dirconv.claims import registry
+from dirconv.errors import UserError
 from dirconv.stages import resolve
 from dirconv.stages.schema import study_schema
 
@@ -74,3 +76,37 @@ def test_numbers_that_yaml_takes_for_text_are_numbers(tmp_path):
         resolved = resolve.load(study, {"registry": str(ROOT / "config" / "claims.yaml")})
         found.append([resolved.flow_specification(name, 0) for name in ("densenet", "densenet_frozen")])
     assert found[0] == found[1]
+
+
+MEASURED = {"model": {"name": "alexnet"}, "flow": {"method": "proximal"}}
+CHOSEN = {"classes": {"negative": ["airplane"], "positive": ["automobile"]}, "train": None, "test": None, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "wanted", "changed", "serves"),
+    [
+        ({"source": "cifar10"}, {"source": "cifar10"}, {}, True),
+        ({"source": "folder", "variant": "CIFAR-10, JPEG copy"}, {"source": "cifar10"}, {}, True),
+        ({"source": "folder", "variant": "CIFAR-10, JPEG copy"}, {"source": "cifar10", "train": 100}, {}, False),
+        ({"source": "folder", "variant": "CIFAR-10, JPEG copy"}, {"source": "cifar10"}, {"loss": "logistic"}, False),
+        ({"source": "folder", "variant": "photographs"}, {"source": "cifar10"}, {}, False),
+        ({"source": "folder", "variant": None}, {"source": "cifar10"}, {}, False),
+        ({"source": "digits"}, {"source": "cifar10"}, {}, False),
+        ({"source": "folder", "variant": "CIFAR-10, JPEG copy"}, {"source": "folder", "variant": "mine"}, {}, False),
+    ],
+)
+def test_measures_of_another_copy_of_cifar10_serve_a_study_that_asks_for_it(
+    tmp_path, monkeypatch, recorded, wanted, changed, serves
+):
+    study = resolve.load(ROOT / "config" / "cifar10.yaml", {"registry": str(ROOT / "config" / "claims.yaml")})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        resolve.Resolved, "flow_specification", lambda *_: {**MEASURED, **changed, "data": {**CHOSEN, **wanted}}
+    )
+    record = {"specification": {**MEASURED, "data": {**CHOSEN, **recorded}}}
+    artifacts.write_manifest(tmp_path / "results" / "cifar10" / "measures" / "alexnet" / "seed0", [], record)
+    if serves:
+        assert study.is_reference("alexnet/seed0")
+    else:
+        with pytest.raises(UserError, match="measured with other options"):
+            study.is_reference("alexnet/seed0")
