@@ -10,9 +10,8 @@ import pytest
 WORKFLOW = Path(__file__).parent / "workflow"
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in a hook of its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: WORKFLOW not in item.path.parents)  # a stable sort
     for item in items:
-        group = "workflow" if WORKFLOW in item.path.parents else item.path.stem
+        group = "workflow" if WORKFLOW in item.path.parents else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
