@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -185,8 +186,9 @@ def test_a_run_needs_neither_snakemake_nor_pydantic(study, done, tmp_path):
 
 
 def test_a_run_in_pieces_on_a_bare_machine_gives_the_workflows_tables(study, done, tmp_path):
-    """workflow/piece.sh, with what travels: code, split, specification, check."""
-    (tmp_path / "src").symlink_to(ROOT / "src")
+    """workflow/piece.sh and lease.sh, with what travels: code, split, specification, check."""
+    for part in ("src", "workflow"):
+        (tmp_path / part).symlink_to(ROOT / part)
     results = tmp_path / "results" / "smoke"
     for part in ("data/digits", "measures/first_pair/homogeneity"):
         shutil.copytree(done.results / part, results / part)
@@ -195,11 +197,14 @@ def test_a_run_in_pieces_on_a_bare_machine_gives_the_workflows_tables(study, don
     specification.write_text(json.dumps(study.flow_specification("first_pair", 0)))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
-    def piece(seconds: int) -> int:
-        words = ["sh", str(ROOT / "workflow" / "piece.sh"), "first_pair", "0", str(seconds), "smoke", "digits"]
-        return subprocess.run(words, cwd=tmp_path, env={**os.environ, "PATH": path}, check=False).returncode
+    def run(*words: str, **environment: str) -> int:
+        environment = {**os.environ, "PATH": path, **environment}
+        return subprocess.run(["sh", *words], cwd=tmp_path, env=environment, check=False).returncode
 
-    assert [piece(1), piece(600)] == [75, 0]
+    assert run("workflow/piece.sh", "first_pair", "0", "1", "smoke", "digits") == 75
+    assert run("workflow/lease.sh", "600", "out", "first_pair-0", STUDY="smoke", DATA="digits") == 0
+    with tarfile.open(tmp_path / "out" / "measures.tar.gz") as packed:
+        assert "results/smoke/measures/first_pair/seed0/path.parquet" in packed.getnames()
     ours, theirs = (folder / "measures" / "first_pair" / "seed0" for folder in (results, done.results))
     tables = sorted(table.name for table in theirs.glob("*.parquet"))
     assert tables and all(artifacts.sha256(ours / name) == artifacts.sha256(theirs / name) for name in tables)

@@ -53,7 +53,7 @@ class Spec:
     tolerance: float = 0.05  # of the direction at the end, in radians, where the map is smooth
     largest_step: float = 0.2  # in the clock
     land: float = 0.25  # a step ends exactly at every multiple of this τ, where runs can be compared
-    slack: float | None = None  # p ≤ (1 + slack) min p take part, whose number squared a step costs; None: 0.5
+    slack: float | None = None  # examples with p ≤ (1 + slack) min p take part; None: 0.5
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
