@@ -15,7 +15,7 @@ import dataclasses
 
 import numpy as np
 
-from dirconv.claims.statistics import LEVEL, RESOLUTION, TOGETHER
+from dirconv.claims.statistics import RESOLUTION, TOGETHER, fisher
 
 SECANTS = 24
 FEWEST = 6
@@ -39,8 +39,6 @@ def exponent(tau: np.ndarray, zeta: np.ndarray, margin: np.ndarray, since: float
 
     tau, zeta, margin ã: (m,), in the order of the run. The secants lie between τ's evenly spaced in ln τ.
     """
-    from scipy import stats
-
     late = tau >= since
     tau, zeta, margin = tau[late], zeta[late], np.maximum.accumulate(margin[late])
     if len(tau) < FEWEST + 1:
@@ -71,6 +69,6 @@ def exponent(tau: np.ndarray, zeta: np.ndarray, margin: np.ndarray, since: float
     total = float((found**2).sum())
     together = min(max(float((found[1:] * found[:-1]).sum()) / total, 0.0), TOGETHER) if total > 0 else 0.0
     spread = max(total / max(n - 3, 1), RESOLUTION**2) * (1 + together) / (1 - together)
-    inside = KAPPA[(squares <= squares[best] + spread * stats.f.ppf(LEVEL, 1, max(n - 3, 1))).any(1)]
+    inside = KAPPA[(squares <= squares[best] + spread * fisher(max(n - 3, 1))).any(1)]
     step = KAPPA[1] - KAPPA[0]
     return Exponent(float(KAPPA[best[0]]), float(inside.min() - step), float(inside.max() + step), n)

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from dirconv.claims.statistics import LEVEL
+from dirconv.claims.statistics import student
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,11 +21,9 @@ class Line:
 
 def line(x: np.ndarray, y: np.ndarray) -> Line:
     """Through at least three points (k,) at distinct x."""
-    from scipy import stats
-
     centred = x - x.mean()
     square = float(centred @ centred)
     slope = float(centred @ y) / square
     residuals = y - y.mean() - slope * centred
-    width = stats.t.ppf(0.5 + LEVEL / 2, len(x) - 2) * math.sqrt(float(residuals @ residuals) / (len(x) - 2) / square)
+    width = student(len(x) - 2) * math.sqrt(float(residuals @ residuals) / (len(x) - 2) / square)
     return Line(slope, slope - width, slope + width)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from dirconv.claims.statistics import LEVEL
+from dirconv.claims.statistics import student
 
 ROUNDING = 1e-12  # values below carry more rounding than signal
 FEWEST = 4
@@ -19,8 +19,6 @@ def rate(tau: np.ndarray, values: np.ndarray) -> tuple[float, float, float] | No
     The interval is Student's at 95 %, as if every other point were left out: what such a curve does beside the line is
     not noise, and neighbours go together.
     """
-    from scipy import stats
-
     known = values > ROUNDING
     tau, values = tau[known], values[known]
     late = tau >= 0.5 * tau.max(initial=0.0)
@@ -32,5 +30,5 @@ def rate(tau: np.ndarray, values: np.ndarray) -> tuple[float, float, float] | No
     slope = -float(x @ logarithm) / square
     residuals = logarithm - logarithm.mean() + slope * x
     free = max(len(tau) // 2 - 2, 1)
-    width = stats.t.ppf(0.5 + LEVEL / 2, free) * math.sqrt(float((residuals**2).mean()) * len(tau) / free / square)
+    width = student(free) * math.sqrt(float((residuals**2).mean()) * len(tau) / free / square)
     return slope, slope - width, slope + width

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +42,7 @@ class Claim:
         return self.tables[0]
 
 
+@functools.cache
 def rule(name: str, where: str = "rule"):
     """The module of that rule."""
     return member(RULES, name, where)

@@ -54,6 +54,20 @@ class Decay:
     moving: bool = True  # whether anything moved over the last bin
 
 
+def student(free: int) -> float:
+    """Half the width of a 95 % interval over its standard error: Student's, with `free` degrees of freedom."""
+    from scipy.special import stdtrit  # a workflow that only looks for work needs no fit; scipy.stats takes a second
+
+    return float(stdtrit(free, 0.5 + LEVEL / 2))
+
+
+def fisher(free: int) -> float:
+    """What 95 % of the F ratios of one and `free` degrees of freedom do not exceed."""
+    from scipy.special import fdtri
+
+    return float(fdtri(1, free, LEVEL))
+
+
 def secants(tau: np.ndarray, travelled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Geometric middles, speeds and numbers of observed intervals of secants between log-spaced τ's.
 
@@ -95,8 +109,6 @@ def decay(tau: np.ndarray, travelled: np.ndarray, decades: float) -> Decay | Non
 
 def _fit(middle: np.ndarray, logarithm: np.ndarray, intervals: np.ndarray, last: float) -> tuple[Decay, float]:
     """(1) fitted, and the correlation of neighbouring residuals."""
-    from scipy import stats  # a second to import, and a workflow that only looks for work needs no fit
-
     n = len(middle)
     weight = np.minimum(intervals, MANY) * (n / np.minimum(intervals, MANY).sum())
     shifts = np.concatenate([-middle[0] * np.linspace(0.9, 0, 46), last * np.geomspace(1e-4, LONGEST, 600)])
@@ -110,8 +122,8 @@ def _fit(middle: np.ndarray, logarithm: np.ndarray, intervals: np.ndarray, last:
     best = int(squares.argmin())
     together = min(max(_neighbours(residuals[best]), 0.0), TOGETHER)
     spread = max(squares[best] / (n - 3), RESOLUTION**2) * (1 + together) / (1 - together)
-    kept = squares <= squares[best] + spread * stats.f.ppf(LEVEL, 1, n - 3)
-    width = stats.t.ppf(0.5 + LEVEL / 2, n - 3) * np.sqrt(spread / scale)
+    kept = squares <= squares[best] + spread * fisher(n - 3)
+    width = student(n - 3) * np.sqrt(spread / scale)
     low, high = exponent - width, exponent + width
     end = np.exp(level - low * (np.log(last + shifts) - centre))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -131,8 +143,6 @@ def _fit(middle: np.ndarray, logarithm: np.ndarray, intervals: np.ndarray, last:
 
 def _slope(middle: np.ndarray, logarithm: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """Interval of the slope of a straight line."""
-    from scipy import stats
-
     weight = weight / weight.mean()
     x = np.log(middle)
     x = x - (weight * x).mean()
@@ -140,14 +150,12 @@ def _slope(middle: np.ndarray, logarithm: np.ndarray, weight: np.ndarray) -> tup
     slope = -float((weight * x * logarithm).sum() / scale)
     residuals = logarithm - (weight * logarithm).mean() + slope * x
     spread = max(float((weight * residuals**2).sum()) / (len(x) - 2), RESOLUTION**2)
-    width = stats.t.ppf(0.5 + LEVEL / 2, len(x) - 2) * math.sqrt(spread / scale)
+    width = student(len(x) - 2) * math.sqrt(spread / scale)
     return slope - width, slope + width
 
 
 def _ahead(middle: np.ndarray, logarithm: np.ndarray, weight: np.ndarray, last: float) -> float:
     """Upper end of the interval for the slope at AHEAD times the last τ, from a parabola in ln τ."""
-    from scipy import stats
-
     x = np.log(middle / last)
     design = np.stack([np.ones_like(x), -x, -(x**2) / 2], 1)  # slope + bend · x
     normal = np.linalg.inv((design.T * weight) @ design)
@@ -156,7 +164,7 @@ def _ahead(middle: np.ndarray, logarithm: np.ndarray, weight: np.ndarray, last: 
     together = min(max(_neighbours(residuals), 0.0), TOGETHER)
     spread = max(float((residuals**2).sum()) / (len(x) - 3), RESOLUTION**2) * (1 + together) / (1 - together)
     at = np.array([0.0, 1.0, math.log(AHEAD)])
-    return float(at @ found + stats.t.ppf(0.5 + LEVEL / 2, len(x) - 3) * math.sqrt(spread * (at @ normal @ at)))
+    return float(at @ found + student(len(x) - 3) * math.sqrt(spread * (at @ normal @ at)))
 
 
 def _neighbours(residuals: np.ndarray) -> float:

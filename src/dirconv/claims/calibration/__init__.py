@@ -107,7 +107,7 @@ def thresholds(claims: dict[str, registry.Claim]) -> dict[str, Any]:
 
 def verdicts(table: pd.DataFrame, chosen: dict[str, Any]) -> dict[str, Verdict]:
     """Each claim's verdict on one trajectory of the exponential loss (for which ℓ(0) = 1)."""
-    path = table.rename(columns={"risk_log": "ln_risk"}).assign(below=table["risk_log"] < 0)
+    path = table[list(READ)].assign(below=table["risk_log"] < 0)
     evidence = Evidence({"path": path}, {"stop": "tau"})
     return {name: registry.rule(CLAIMS[name]).judge(evidence, values).verdict for name, values in chosen.items()}
 

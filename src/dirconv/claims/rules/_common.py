@@ -25,10 +25,8 @@ def assumption(evidence: Evidence) -> str:
 def from_assumption(evidence: Evidence) -> pd.DataFrame:
     """The path from the first step at which ℒ < ℓ(0), with τ and ζ counted from there."""
     path = evidence.tables["path"]
-    path = path[path["below"].cummax()].copy()
-    for column in ("tau", "zeta"):
-        path[column] -= path[column].iloc[0]
-    return path
+    path = path.iloc[int(path["below"].to_numpy().argmax()) :]
+    return path.assign(**{column: path[column] - path[column].iloc[0] for column in ("tau", "zeta")})
 
 
 def uncertified(limit: pd.DataFrame, gap: float) -> str:
