@@ -6,7 +6,7 @@ import subprocess
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from project import ROOT
 
 from dirconv.stages import audit
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from project import ROOT
 
 from dirconv import artifacts
 from dirconv.stages import resolve
