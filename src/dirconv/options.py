@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import importlib
 import json
 import math
@@ -98,7 +99,7 @@ def parse(kind: type[T], value: Any, where: str) -> T:
         raise UserError(f"{where}: expected a mapping of {', '.join(f.name for f in dataclasses.fields(kind))}")
     try:
         # JSON mode: strict about leaves (no "6" for 6), yet a mapping is accepted for a dataclass
-        return pydantic.TypeAdapter(kind).validate_json(json.dumps(_plain(value), default=str))
+        return _adapter(kind).validate_json(json.dumps(_plain(value), default=str))
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
@@ -112,6 +113,14 @@ def parse(kind: type[T], value: Any, where: str) -> T:
             raise UserError(f"{key}.{first['ctx']['error']}") from error
         message = first["msg"][0].lower() + first["msg"][1:]
         raise UserError(f"{key}: {message}, got {first['input']!r}{_exponent(first['input'])}") from error
+
+
+@functools.cache
+def _adapter(kind: type):
+    """What validates a dataclass: making it takes longer than using it."""
+    import pydantic
+
+    return pydantic.TypeAdapter(kind)
 
 
 def _exponent(value: Any) -> str:

@@ -131,13 +131,16 @@ def machine(device: str = "cpu") -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of the packages that can move a number; absent packages are left out."""
-    found = {"dirconv": dirconv.__version__}
-    for name in VERSIONED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {name: _version(name) for name in VERSIONED}
+    return {"dirconv": dirconv.__version__, **{name: version for name, version in found.items() if version}}
+
+
+@functools.cache
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def now() -> str:

@@ -1,13 +1,16 @@
 """A job's checkpoint: in shards, whole or absent, and of the right shapes."""
 
+import contextlib
 import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from dirconv.errors import UserError
-from dirconv.stages import _job
+from dirconv import artifacts
+from dirconv.errors import Unfinished, UserError
+from dirconv.stages import _job, data, flow, homogeneity, resolve, train
 
 
 @pytest.fixture
@@ -79,6 +82,36 @@ def test_a_damaged_state_counts_as_none_and_a_damaged_snapshot_is_refused(checkp
         checkpoint.kept(0)
     checkpoint.save(tensors(5), {"step": 5})
     assert checkpoint.load()[1] == {"step": 5}
+
+
+def test_a_flow_goes_on_from_between_epochs_that_were_given_up(tmp_path, monkeypatch):
+    """A rate so high that SGD first fails many times over: in pieces of an epoch each, it ends with the same table."""
+    monkeypatch.setenv("DIRCONV_CHECKPOINT_SECONDS", "0")
+    digits = {"source": "digits", "train": 20, "test": 10, "classes": {"negative": [0], "positive": [1]}}
+    run = {
+        "data": "digits",
+        "model": {"name": "alexnet", "width": 0.125},
+        "train": {"learning_rate": 0.01, "epochs": 1},
+        "flow": {"method": "sgd", "rate": 1.0, "batch": 10},
+        "stop": {"steps": 2},
+    }
+    study = resolve.study(
+        {"study": "s", "registry": "config/claims.yaml", "data": {"digits": digits}, "runs": {"alexnet": run}}, "study"
+    )
+    spec, split, start = study.flow_specification("alexnet", 0), tmp_path / "split", tmp_path / "start"
+    data.run(study.data_options("digits"), "digits", split)
+    homogeneity.run(study.network_specification("alexnet", 0), tmp_path / "check")
+    places = tmp_path / "checkpoints", tmp_path / "log"
+    train.run(study.train_specification("alexnet", 0), split, tmp_path / "check", start, *places)
+    flow.run(spec, split, start, tmp_path / "whole", *places)
+    pieces = 1
+    while not (tmp_path / "pieces").exists():
+        with contextlib.suppress(Unfinished):
+            flow.run(spec, split, start, tmp_path / "pieces", *places, seconds=0)
+        pieces += 1
+    whole, found = (artifacts.read_table(tmp_path / name / "steps.parquet") for name in ("whole", "pieces"))
+    pd.testing.assert_frame_equal(found, whole, check_exact=True)
+    assert whole["rejected"].sum() > 3 and pieces > whole["rejected"].sum()
 
 
 def test_there_is_none_at_first(checkpoint):

@@ -224,6 +224,22 @@ def test_a_good_start_saves_work():
     assert warm.factorizations <= 2 < cold.factorizations
 
 
+def test_where_a_factorisation_is_dear_a_start_that_leads_nowhere_is_soon_given_up(monkeypatch):
+    a, b = (torch.from_numpy(x) for x in problem("full", 60, 0, 1e7))
+    b = 0.01 * b  # so that half of the examples have a weight
+    cold = _dual.solve(a, b)
+    far = torch.log_softmax(-60 * torch.rand(60, generator=torch.Generator().manual_seed(0)).double(), 0)
+    near = torch.log_softmax(cold.ln_q.clamp(min=-60) + 1e-3 * far, 0)
+    patient = [_dual.solve(a, b, start) for start in (near, far)]
+    monkeypatch.setattr(_dual, "LARGE", 59)
+    good, bad = (_dual.solve(a, b, start) for start in (near, far))
+    assert torch.equal(good.ln_q, patient[0].ln_q) and good.factorizations == patient[0].factorizations < 10
+    # what follows is the solution without a start, to the bit
+    assert torch.equal(bad.ln_q, cold.ln_q) and torch.equal(patient[1].ln_q, cold.ln_q)
+    assert patient[1].factorizations == cold.factorizations + 20
+    assert bad.factorizations == cold.factorizations + _dual.TRIED + 1
+
+
 @pytest.mark.parametrize("kind", ["full", "singular", "nearly equal"])
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_solution_does_not_depend_on_the_start(scale, kind):

@@ -22,9 +22,10 @@ START = torch.tensor([0.9, 6.0, 1.8], dtype=torch.float64)
 
 
 def steps(method, found, start, count, loss=EXPONENTIAL, state=None, **options):
-    """The start and so many steps."""
+    """The start and so many steps, each as it is shown first."""
     state = flow.State(start.clone()) if state is None else state
-    return list(itertools.islice(method.steps(found, loss, method.Spec(**options), state), count + 1))
+    shown = itertools.groupby(method.steps(found, loss, method.Spec(**options), state), lambda step: step.state.step)
+    return [next(times) for _, times in itertools.islice(shown, count + 1)]
 
 
 def reference(found, start, length):
@@ -39,10 +40,13 @@ def reference(found, start, length):
 
 def resumed(method, found, loss, taken, at, **options):
     """The steps after `at`, from a state that went through NumPy."""
-    state = taken[at].state
-    copied = {name: torch.from_numpy(value.numpy().copy()) for name, value in state.memory.items()}
-    state = dataclasses.replace(state, weights=torch.from_numpy(state.weights.numpy().copy()), memory=copied)
-    return steps(method, found, None, len(taken) - 1 - at, loss, state, **options)[1:]
+    return steps(method, found, None, len(taken) - 1 - at, loss, copied(taken[at].state), **options)[1:]
+
+
+def copied(state):
+    """The state as a checkpoint brings it back."""
+    memory = {name: torch.from_numpy(value.numpy().copy()) for name, value in state.memory.items()}
+    return dataclasses.replace(state, weights=torch.from_numpy(state.weights.numpy().copy()), memory=memory)
 
 
 def same(first, second):
@@ -235,6 +239,35 @@ def test_sgd_goes_on_with_the_same_order_of_examples(at):
     assert len(rest) == 8 - at
     for first, second in zip(taken[at + 1 :], rest, strict=True):
         assert same(first, second)
+
+
+def test_a_step_is_shown_again_after_every_epoch_that_was_given_up_and_sgd_goes_on_from_there():
+    found, start = images()
+    spec = sgd.Spec(rate=8.0, batch=5)
+    shown = list(itertools.islice(sgd.steps(found, EXPONENTIAL, spec, flow.State(start.clone())), 60))
+    again = [first.state.step == second.state.step for first, second in itertools.pairwise(shown)]
+    assert 3 < sum(again) < 57
+    for at in (2, again.index(False), len(again) - 1 - again[::-1].index(True)):
+        rest = sgd.steps(found, EXPONENTIAL, spec, copied(shown[at].state))
+        for first, second in zip(shown[at + 1 :], itertools.islice(rest, 1, None), strict=False):
+            assert torch.equal(first.state.weights, second.state.weights)
+            assert first.state.step_size == second.state.step_size
+            if first.state.step > shown[at].state.step:
+                assert same(first, second)
+
+
+def test_a_step_that_is_shown_again_is_no_snapshot_and_reaches_no_goal():
+    found, start = images()
+    stop = Stop(steps=2, tail=1e-9)
+    norm = float(start.norm())
+    spec = sgd.Spec(rate=50.0, batch=5)
+    events = list(flow.follow(found, EXPONENTIAL, spec, stop, flow.State(start.clone()), norm_start=norm))
+    numbers = [event.step.state.step for event in events]
+    assert numbers[-1] == 2 and len(numbers) > 5
+    for first, second in itertools.pairwise(events):
+        if first.step.state.step == second.step.state.step:
+            assert not second.snapshot and second.stop is None
+    assert events[-1].stop == StopReason.STEPS
 
 
 def test_the_seed_orders_the_examples():

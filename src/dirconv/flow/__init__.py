@@ -65,7 +65,10 @@ class State:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One accepted step (or the start): the state after it and what was measured there."""
+    """One accepted step (or the start): the state after it and what was measured there.
+
+    A method may show a step again, with the state in which it tries the next one once more.
+    """
 
     state: State
     ln_risk: float
@@ -137,12 +140,13 @@ def follow(
     the steps before `state`, for a flow that goes on.
     """
     method = member("flow", spec.method, "flow")
-    tail = _Tail(stop.tail, seen)
+    tail, last = _Tail(stop.tail, seen), None
     try:
         for step in method.steps(margin_map, loss, spec, state):
+            again = last is not None and step.state.step == last.state.step
             last = step
             progress, reason = _goal(step, stop, norm_start)
-            if reason is None and tail.reached(math.log(step.norm / norm_start), step.cos):
+            if reason is None and not again and tail.reached(math.log(step.norm / norm_start), step.cos):
                 progress, reason = 1.0, StopReason.TAIL
             new_level = False
             if reason is not StopReason.NOT_FINITE:

@@ -43,7 +43,10 @@ class Spec:
 
 
 def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
-    """The state itself, measured, and then every epoch that was kept; the caller ends it."""
+    """The state itself, measured, and then every epoch that was kept; the caller ends it.
+
+    After an epoch that was not, the step before it comes again, with the state to go on from: a job can end there.
+    """
     import torch
 
     from dirconv.margins.batch import BatchGradient
@@ -56,9 +59,10 @@ def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Itera
         generator.manual_seed(spec.seed)
         state = dataclasses.replace(state, step_size=spec.rate, evaluations=1, memory={"random": generator.get_state()})
     here = evaluate(margin_map, loss, state.weights)
-    yield measure(margin_map, loss, state, here, error=math.nan)
+    step = measure(margin_map, loss, state, here, error=math.nan)
+    yield step
     count = len(here.margins)
-    rate, rejected = state.step_size, 0
+    rate, rejected = state.step_size, int(state.memory.get("rejected", 0))
     while True:
         ln_risk = float(loss.ln_risk(here.margins))
         weights = here.weights
@@ -71,13 +75,17 @@ def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Itera
         if not (math.isfinite(found) and found < ln_risk):
             rejected += 1
             rate /= 2**0.1
-            state = dataclasses.replace(state, step_size=rate, evaluations=state.evaluations + 1)
+            memory = {"random": generator.get_state(), "rejected": torch.tensor(rejected)}
+            state = dataclasses.replace(state, step_size=rate, evaluations=state.evaluations + 1, memory=memory)
             if rate < SMALLEST_RATE:
                 raise Underflow
+            step = dataclasses.replace(step, state=state)
+            yield step
             continue
         rate *= 2**0.2
         taken = float((weights - here.weights).norm() / here.weights.norm())
         memory = {"random": generator.get_state()}
         state = advance(state, weights, rate, evaluations=1, memory=memory)
-        yield measure(margin_map, loss, state, there, step_size=taken, error=math.nan, rejected=rejected)
+        step = measure(margin_map, loss, state, there, step_size=taken, error=math.nan, rejected=rejected)
+        yield step
         here, rejected = there, 0

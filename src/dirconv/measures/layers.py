@@ -19,13 +19,15 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
     names = [block.name for block in trajectory.blocks]
     for row, point in zip(trajectory.at_snapshots.itertuples(index=False), trajectory.points, strict=True):
         product = np.sqrt(point.weights_squared * point.velocity_squared)
+        with np.errstate(invalid="ignore"):  # where all units are dead there is nothing to share
+            gradient_share = point.velocity_squared / point.velocity_squared.sum()
         part = pd.DataFrame(
             {
                 "layer": names,
                 "layer_norm": np.sqrt(point.weights_squared),
                 "cos": np.divide(point.inner, product, out=np.zeros_like(product), where=product > 0),
                 "weight_share": point.weights_squared / point.weights_squared.sum(),
-                "gradient_share": point.velocity_squared / point.velocity_squared.sum(),
+                "gradient_share": gradient_share,
             }
         )
         parts.append(part.assign(**row._asdict()))

@@ -180,7 +180,7 @@ def follow(
                 snapshots[event.step.state.step] = event.step.state.weights
     found = Trajectory(
         training=history,
-        steps=pd.DataFrame(rows).drop_duplicates("step", keep="last"),  # an underflow tells the last step again
+        steps=pd.DataFrame(rows).drop_duplicates("step"),  # a step may be shown again
         snapshot_steps=np.array(list(snapshots)),
         weights=torch.stack(list(snapshots.values())),
         train=margin_map,

@@ -67,10 +67,10 @@ def run(
             per_decade=spec["snapshots_per_decade"],
             seen=[(math.log(row["norm"] / norm_start), row["cos"]) for row in rows[:-1]],
         )
-        timer, began = _job.Timer(seconds), state.step
-        for event in events:
+        timer = _job.Timer(seconds)
+        for number, event in enumerate(events):
             step = event.step
-            if not rows or rows[-1]["step"] != step.state.step:  # a job that goes on sees its last step again
+            if not rows or rows[-1]["step"] != step.state.step:  # a step may be shown again
                 rows.append(_row(step))
             if event.snapshot and (not taken or taken[-1] != step.state.step):
                 checkpoint.keep(len(taken), {WEIGHTS: _weights(step, spec)})
@@ -86,7 +86,7 @@ def run(
                 tensors = {WEIGHTS: step.state.weights, **step.state.memory}
                 record = {"state": scalars, "rows": rows, "taken": taken, "highest": event.highest_level}
                 checkpoint.save({name: tensor.cpu().numpy() for name, tensor in tensors.items()}, record)
-                if timer.up() and event.stop is None and step.state.step > began:  # else it would never get on
+                if timer.up() and event.stop is None and number > 0:  # else it would never get on
                     if last:
                         break
                     progress.close()
