@@ -4,7 +4,8 @@
 #   sh workflow/lease.sh SECONDS FOLDER RUN-SEED ...        e.g.  540 out alexnet-0 alexnet_sgd-0
 #
 # from the project's root, with what workflow/piece.sh needs in place (STUDY and DATA as for it, from the environment).
-# A flow whose time is up ends where it is and is measured, which comes on top of SECONDS. FOLDER gets measures.tar.gz, with the tables of training, and lease.log; a run that fails ends the lease at once.
+# A flow whose time is up ends where it is and is measured, which comes on top of SECONDS. FOLDER gets measures.tar.gz,
+# with the tables of training, and lease.log; a run that fails ends the lease at once.
 set -eu
 until=$(($(date +%s) + $1)) out=$2 results=results/${STUDY:-cifar10}
 shift 2

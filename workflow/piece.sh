@@ -23,4 +23,4 @@ piece() {
 
 test -e "$start/manifest.json" || piece train --check "$measures/homogeneity" --out "$start"
 test -e "$path/manifest.json" || piece flow ${LAST:+--last} --start "$start" --out "$path"
-job measure --start "$start" --trajectory "$path" --out "$measures/seed$seed"
+test -e "$measures/seed$seed/manifest.json" || job measure --start "$start" --trajectory "$path" --out "$measures/seed$seed"
