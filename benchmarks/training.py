@@ -7,8 +7,10 @@ DataLoader, torch.optim.SGD, eager, float32. Ours: `dirconv.margins.batch.BatchG
 and in bfloat16. The same network, batch and images; the plain loop and ours in turn in one process, each warmed up.
 
 Ours runs as jobs do, deterministic and without TF32 (`dirconv.stages._job.prepare`), the plain loop with torch's
-defaults. On CUDA what jobs do not do is timed as well (`tried`): images channel by channel, and cuDNN choosing its
-kernels by timing them, by which two runs may differ.
+defaults. What jobs do not do is timed as well (`tried`): on CUDA images channel by channel, and cuDNN choosing its
+kernels by timing them, by which two runs may differ; with --compiled the network as torch.compile makes it, which takes
+a minute or two. On CUDA `kernels` says what takes a step's time, launched one by one: the sum is what recording cannot
+save.
 
 The ceiling is measured in the same run: a large matrix product in the steps' own arithmetic, and a large copy. A step's
 operations are counted by torch's FlopCounterMode, its traffic as the sizes of what every operation reads and writes,
@@ -18,6 +20,7 @@ none of it fused or cached: the share of the copy's rate may so exceed one where
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import tempfile
@@ -30,6 +33,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
+from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader
@@ -47,6 +51,8 @@ HERE = Path(__file__).parent
 CLASSES = {"negative": ["airplane"], "positive": ["automobile"]}
 BATCH = 100
 SEED = 0  # of the weights
+PROFILED = 5  # steps
+KERNELS = 15
 NETWORKS = {
     "cpu": {
         "alexnet": {"name": "alexnet"},
@@ -104,7 +110,12 @@ def plain_steps(options: dict[str, Any], split: data.Split, device: torch.device
 
 
 def our_steps(
-    options: dict[str, Any], split: data.Split, device: torch.device, arithmetic: str, by_channel: bool = False
+    options: dict[str, Any],
+    split: data.Split,
+    device: torch.device,
+    arithmetic: str,
+    by_channel: bool = False,
+    compiled: bool = False,
 ) -> Iterator[None]:
     """The steps of `dirconv.training.epochs`."""
     spec, module = network(options, device)
@@ -112,6 +123,8 @@ def our_steps(
     layout = torch.channels_last if device.type == "cuda" and not by_channel else torch.contiguous_format
     found = NetworkMap(module, x.to(device).contiguous(memory_format=layout), y.to(device), spec.degree, spec.coupled)
     gradient = BatchGradient(found, losses.get("logistic"), arithmetic)
+    if compiled:
+        gradient._map.network.compile()
     weights = found.flatten()
     velocity = torch.zeros_like(weights)
     while True:
@@ -156,18 +169,42 @@ class Traffic(TorchDispatchMode):
         return found
 
 
+@contextlib.contextmanager
+def unrecorded() -> Iterator[None]:
+    """Without CUDA graphs: a graph that is replayed dispatches nothing."""
+    os.environ["DIRCONV_CUDA_GRAPHS"] = "0"
+    try:
+        yield
+    finally:
+        del os.environ["DIRCONV_CUDA_GRAPHS"]
+
+
 def counted(options: dict[str, Any], split: data.Split, device: torch.device, arithmetic: str) -> tuple[float, float]:
     """Floating-point operations and bytes an image, of a step of ours."""
-    os.environ["DIRCONV_CUDA_GRAPHS"] = "0"  # a replayed graph dispatches nothing
-    try:
+    with unrecorded():
         steps = our_steps(options, split, device, arithmetic)
         next(steps)
         traffic = Traffic()
         with FlopCounterMode(display=False) as flops, traffic:
             next(steps)
-    finally:
-        del os.environ["DIRCONV_CUDA_GRAPHS"]
     return flops.get_total_flops() / BATCH, traffic.bytes / BATCH
+
+
+def kernels(options: dict[str, Any], split: data.Split, device: torch.device, arithmetic: str) -> dict[str, Any]:
+    """Microseconds and launches of a step by kernel (on a CPU by operation): all, and the KERNELS that take longest."""
+    which = ProfilerActivity.CUDA if device.type == "cuda" else ProfilerActivity.CPU
+    with unrecorded():
+        steps = our_steps(options, split, device, arithmetic)
+        for _ in range(3):
+            next(steps)
+        with profile(activities=[which]) as found:
+            for _ in range(PROFILED):
+                next(steps)
+    attribute = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    rows = [(getattr(row, attribute) / PROFILED, row.count / PROFILED, row.key) for row in found.key_averages()]
+    rows = sorted((row for row in rows if row[0] > 0), reverse=True)
+    longest = [{"microseconds": round(us, 1), "launches": n, "name": name[:120]} for us, n, name in rows[:KERNELS]]
+    return {"microseconds": sum(us for us, _, _ in rows), "launches": sum(n for _, n, _ in rows), "longest": longest}
 
 
 def best(function: Callable[[], Any], device: torch.device, times: int = 10) -> float:
@@ -195,11 +232,13 @@ def ceilings(device: torch.device) -> dict[str, float]:
     return found
 
 
-def tried(options: dict[str, Any], split: data.Split, device: torch.device, seconds: float) -> dict[str, float]:
-    """Images a second of our steps in other ways than jobs take them."""
+def tried(
+    options: dict[str, Any], split: data.Split, device: torch.device, seconds: float, compiled: bool
+) -> dict[str, float | str]:
+    """Images a second of our steps in other ways than jobs take them, or why it came to none."""
     found = {}
     for arithmetic in ("float32", "bfloat16"):
-        for by_channel, timed in ((True, False), (False, True), (True, True)):
+        for by_channel, timed in ((True, False), (False, True), (True, True)) if device.type == "cuda" else ():
             torch.backends.cudnn.benchmark = timed
             try:
                 steps = our_steps(options, split, device, arithmetic, by_channel)
@@ -207,6 +246,12 @@ def tried(options: dict[str, Any], split: data.Split, device: torch.device, seco
                 found[", ".join(filter(None, words))] = rate(steps, device, seconds)
             finally:
                 torch.backends.cudnn.benchmark = False
+        if compiled:
+            try:
+                steps = our_steps(options, split, device, arithmetic, compiled=True)
+                found[f"{arithmetic}, compiled"] = rate(steps, device, seconds)
+            except Exception as error:  # of a compiler that is not there, say: the other rows are worth having
+                found[f"{arithmetic}, compiled"] = f"{type(error).__name__}: {str(error)[:200]}"
     return found
 
 
@@ -219,6 +264,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
+    parser.add_argument("--compiled", action="store_true", help="try torch.compile as well")
     parser.add_argument("--only", nargs="+", default=None)
     parser.add_argument("--out", type=Path, default=None, help="benchmarks/training-<device>.json by default")
     options = parser.parse_args()
@@ -236,7 +282,23 @@ def main() -> None:
         origin = artifacts.read_manifest(where)
     ceiling = ceilings(device)
     workers = 8 if device.type == "cuda" else 0
-    rows = {}
+    rows: dict[str, Any] = {}
+    record = {
+        "command": f"python -m benchmarks.training --device {options.device} --images PATH (or --split PATH)"
+        + " --compiled" * options.compiled,
+        "created": now(),
+        "machine": machine(torch.cuda.get_device_name() if device.type == "cuda" else "cpu"),
+        "versions": versions(),
+        "threads": options.threads,
+        "seconds": options.seconds,
+        "batch": BATCH,
+        "workers": workers,
+        "data": {key: origin[key] for key in ("variant", "classes", "counts", "source_sha256")},
+        "seed": SEED,
+        "ceilings": ceiling,
+        "networks": rows,
+    }
+    out = options.out or HERE / f"training-{options.device}.json"
     for name, model in NETWORKS[options.device].items():
         if options.only and name not in options.only:
             continue
@@ -255,24 +317,10 @@ def main() -> None:
                 "share_of_copy": ours * traffic / ceiling["copy"],
             }
         if device.type == "cuda":
-            rows[name]["tried"] = tried(model, split, device, options.seconds)
+            rows[name]["kernels"] = {kind: kernels(model, split, device, kind) for kind in ("float32", "bfloat16")}
+        rows[name]["tried"] = tried(model, split, device, options.seconds, options.compiled)
         print(name, json.dumps(rows[name]), flush=True)
-    record = {
-        "command": f"python -m benchmarks.training --device {options.device} --images PATH (or --split PATH)",
-        "created": now(),
-        "machine": machine(torch.cuda.get_device_name() if device.type == "cuda" else "cpu"),
-        "versions": versions(),
-        "threads": options.threads,
-        "seconds": options.seconds,
-        "batch": BATCH,
-        "workers": workers,
-        "data": {key: origin[key] for key in ("variant", "classes", "counts", "source_sha256")},
-        "seed": SEED,
-        "ceilings": ceiling,
-        "networks": rows,
-    }
-    out = options.out or HERE / f"training-{options.device}.json"
-    out.write_text(json.dumps(record, indent=1) + "\n")
+        out.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":
