@@ -5,17 +5,18 @@
 #
 # from the project's root, with what workflow/piece.sh needs in place (STUDY and DATA as for it, from the environment).
 # A flow whose time is up ends where it is and is measured, which comes on top of SECONDS. FOLDER gets measures.tar.gz,
-# with the tables of training, and lease.log; a run that fails ends the lease at once.
+# with the tables of training and of the steps, and lease.log; a run that fails ends the lease at once.
 set -eu
 until=$(($(date +%s) + $1)) out=$2 results=results/${STUDY:-cifar10}
 shift 2
 mkdir -p "$out"
 
 pack() {
-    tar czf "$out/measures.tar.gz" "$results/measures" $(find "$results/logs" "$results/starts" \
-        -name '*.log' -o -name manifest.json -o -name training.parquet)
+    tar czf "$out/measures.tar.gz" "$results/measures" $(find "$results/logs" "$results/starts" "$results/runs" \
+        -name '*.log' -o -name manifest.json -o -name training.parquet -o -name steps.parquet)
 }
 trap pack EXIT
+trap 'exit 143' TERM # a lease that is cut short: what there is, is packed
 
 for name; do
     left=$((until - $(date +%s)))

@@ -44,11 +44,12 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     resolve = stage("resolve", "print a job's specification as JSON", "study")
-    resolve.add_argument("--job", required=True, choices=("data", "problem", "homogeneity", "train", "flow"))
+    resolve.add_argument("--job", required=True, choices=("data", "problem", "homogeneity", "train", "flow", "probe"))
     resolve.add_argument(
         "--name", required=True, help="of the run (of the data set for --job data, of the problem for --job problem)"
     )
     resolve.add_argument("--seed", type=int, default=None)
+    resolve.add_argument("--probe", default=None, help="for --job probe: which of the run's")
 
     data = job("data", "write a study's split of a source of images", "out")
     data.add_argument("--name", required=True, help="of the data set in its study file")
@@ -102,7 +103,8 @@ def _run(options: argparse.Namespace) -> int:
     if command == "resolve":
         from dirconv.stages import resolve
 
-        print(json.dumps(resolve.job(resolve.load(options.study), options.job, options.name, options.seed), indent=2))
+        study = resolve.load(options.study)
+        print(json.dumps(resolve.job(study, options.job, options.name, options.seed, options.probe), indent=2))
     elif command == "data":
         from dirconv.stages import _specification, data
 

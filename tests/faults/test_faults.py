@@ -84,6 +84,14 @@ def test_study_file(name, tmp_path):
     one_line(run, path, *parts)
 
 
+def test_a_probe_is_named_and_one_that_the_run_asks_for():
+    asked = ["resolve", "--study", "config/reviewers.yaml", "--job", "probe", "--name", "first_pair", "--seed", "0"]
+    one_line(dirconv(*asked), "--probe", "first_pair asks for generalization")
+    one_line(dirconv(*asked, "--probe", "degree"), "--probe", "first_pair asks for generalization")
+    found = json.loads(dirconv(*asked, "--probe", "generalization").stdout)
+    assert found["probe"] == "generalization" and found["flow"]["method"] == "proximal"
+
+
 def test_the_workflow_says_the_same_and_runs_nothing(tmp_path):
     path = written(tmp_path, lambda s: s.update(thread=1, results=str(tmp_path / "results")))
     command = [Path(sys.executable).parent / "snakemake", "--cores", "1", "--configfile", path]

@@ -197,14 +197,27 @@ def test_a_run_in_pieces_on_a_bare_machine_gives_the_workflows_tables(study, don
     specification.write_text(json.dumps(study.flow_specification("first_pair", 0)))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
-    def run(*words: str, **environment: str) -> int:
-        environment = {**os.environ, "PATH": path, **environment}
-        return subprocess.run(["sh", *words], cwd=tmp_path, env=environment, check=False).returncode
+    def started(*words: str) -> subprocess.Popen:
+        environment = {**os.environ, "PATH": path, "STUDY": "smoke", "DATA": "digits"}
+        return subprocess.Popen(["sh", *words], cwd=tmp_path, env=environment, start_new_session=True)
 
-    assert run("workflow/piece.sh", "first_pair", "0", "1", "smoke", "digits") == 75
-    assert run("workflow/lease.sh", "600", "out", "first_pair-0", STUDY="smoke", DATA="digits") == 0
-    with tarfile.open(tmp_path / "out" / "measures.tar.gz") as packed:
-        assert "results/smoke/measures/first_pair/seed0/path.parquet" in packed.getnames()
+    def packed(folder: str) -> list[str]:
+        with tarfile.open(tmp_path / folder / "measures.tar.gz") as found:
+            return found.getnames()
+
+    assert started("workflow/piece.sh", "first_pair", "0", "1", "smoke", "digits").wait() == 75
+    log = results / "logs" / "first_pair-0.log"
+    said, deadline = log.stat().st_size, time.monotonic() + 120
+    cut = started("workflow/lease.sh", "600", "cut", "first_pair-0")
+    while log.stat().st_size == said:
+        assert cut.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(cut.pid, signal.SIGTERM)
+    assert cut.wait() == 143
+    assert "results/smoke/logs/first_pair-0.log" in packed("cut")
+    assert started("workflow/lease.sh", "600", "out", "first_pair-0").wait() == 0
+    for name in ("runs/first_pair/seed0/steps.parquet", "measures/first_pair/seed0/path.parquet"):
+        assert f"results/smoke/{name}" in packed("out")
     ours, theirs = (folder / "measures" / "first_pair" / "seed0" for folder in (results, done.results))
     tables = sorted(table.name for table in theirs.glob("*.parquet"))
     assert tables and all(artifacts.sha256(ours / name) == artifacts.sha256(theirs / name) for name in tables)

@@ -340,10 +340,10 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Resolved:
     return study({**values, **(overrides or {})}, str(path))
 
 
-def job(resolved: Resolved, stage: str, name: str, seed: int | None) -> dict[str, Any]:
-    """The specification of one job: of `dirconv data`, `problem`, `homogeneity`, `train` or `flow`.
+def job(resolved: Resolved, stage: str, name: str, seed: int | None, probe: str | None = None) -> dict[str, Any]:
+    """The specification of one job: of `dirconv data`, `problem`, `homogeneity`, `train`, `flow` or `probe`.
 
-    That of `dirconv probe` is the flow's with one key more, `probe`: its name.
+    `dirconv measure` takes the flow's.
     """
     known = list({"data": resolved.study.data, "problem": resolved.study.problems}.get(stage, resolved.study.runs))
     if name not in known:
@@ -358,4 +358,11 @@ def job(resolved: Resolved, stage: str, name: str, seed: int | None) -> dict[str
     followed = {member: key for member, key in resolved.members.items() if key[0] == name}
     if (name, seed) not in followed.values():
         raise UserError(f"--seed: the study follows {', '.join(followed) or f'no seed of {name}'}; name one of them")
-    return resolved.train_specification(name, seed) if stage == "train" else resolved.flow_specification(name, seed)
+    if stage == "train":
+        return resolved.train_specification(name, seed)
+    if stage == "flow":
+        return resolved.flow_specification(name, seed)
+    probes = resolved.study.runs[name].probes
+    if probe not in probes:
+        raise UserError(f"--probe: {name} asks for {', '.join(probes) or 'none'}; name one that it asks for")
+    return resolved.probe_specification(name, seed, probe)
