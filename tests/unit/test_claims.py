@@ -7,15 +7,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy import stats
 
 from dirconv.claims import Evidence, Outcome, Verdict, ensemble, registry
 from dirconv.claims.rules import alignment, direction, homogeneity, margins, risk, smoothed_margin
-from dirconv.claims.statistics import LONGEST, decay
+from dirconv.claims.statistics import LONGEST, decay, fisher, student
 from dirconv.errors import UserError
 from dirconv.options import member, modules
 
 REGISTRY = Path(__file__).parents[2] / "config" / "claims.yaml"
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("free", [1, 2, 3, 6, 30, 1000])
+def test_intervals_are_students_and_fishers(free):
+    assert student(free) == stats.t.ppf(0.975, free)
+    assert fisher(free) == stats.f.ppf(0.95, 1, free) == pytest.approx(student(free) ** 2, rel=1e-12)
 
 
 def taus(end, count=400, first=0.02):

@@ -15,8 +15,8 @@ large the entropy decides only among near ties, and the problem is a quadratic p
         (A + Q⁻¹) dq = dν 1 − R,   Σ dq = 0,      du = dν 1 − R − A dq,
 
     by a Cholesky factorisation of I + Q^½ A Q^½, whose eigenvalues are at least one. An example that carries no weight
-    (q underflows) costs nothing and its u is still exact. From a given start it is tried for twenty steps; where a
-    factorisation is dear, for as long as its decrement falls as it did where the start was good.
+    (q underflows) costs nothing and its u is still exact. A given start has twenty steps to
+    come near in; among more than `LARGE` unknowns it is given up once it is seen that it will not.
 
 Only torch, so that it runs where the margins are; tests hold it against a library's QP solver and against mpmath.
 """
