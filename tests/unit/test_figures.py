@@ -5,6 +5,7 @@ import functools
 import io
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -211,6 +212,20 @@ def test_draws_what_its_table_holds(name, case):
     overlaid = int((table["deviation"] == 0).sum()) if "deviation" in table else 0  # exact zeros are marked twice
     assert points(figure) == len(table) + overlaid
     assert not table.drop(columns=["layer", "declared_degree"], errors="ignore").isna().any(axis=None)
+
+
+@pytest.mark.parametrize("name", ["layer_alignment", "decomposition", "margin_distribution"])
+def test_nine_networks_have_room(name):
+    """No panel collapses, and no title runs into another."""
+    sources = [source(f"network_{i}", steps=60, snapshots=4) for i in range(9)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        _, figure, _ = draw(name, sources)
+    titles = [axes.title if axes.get_title() else axes._left_title for axes in figure.axes]
+    boxes = [title.get_window_extent() for title in titles if title.get_text()]
+    assert len(boxes) >= 9
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:i]), titles[i].get_text()
 
 
 @pytest.mark.parametrize("name", FIGURES)

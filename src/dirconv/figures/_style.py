@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -160,9 +162,9 @@ def guide(label: str, **options: Any) -> Any:
 
 
 def lettered(axes: Iterable[Axes]) -> None:
-    """(a), (b), … before the panels' titles, for those that are shown."""
-    shown = [one for one in axes if one.axison]
-    for letter, one in zip("abcdefghijklmnopqrstuvwxyz", shown, strict=False):
+    """(a), (b), …, (z), (aa), … before the panels' titles, for those that are shown."""
+    letters = itertools.chain(ascii_lowercase, map("".join, itertools.product(ascii_lowercase, repeat=2)))
+    for letter, one in zip(letters, (one for one in axes if one.axison), strict=False):
         one.set_title(f"({letter}) {one.get_title('left')}".rstrip(), loc="left")
 
 

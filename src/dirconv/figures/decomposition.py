@@ -1,8 +1,8 @@
 """The rates of ã and ζ in τ, each in two ways: forward along the flow's velocity, and as a sum of parts.
 
-A column a network (its lowest seed), if it has a degree. Circles: the left side, margins and direction differentiated
-forward; line: radial plus spherical part, from gradients; thin line: the radial part alone (ζ has none). Last row: the
-relative difference of the sides, and how far rounding leaves ln q open (to both alike: they share q). The rates are
+A row a network (its lowest seed), if it has a degree. Circles: the left side, margins and direction differentiated
+forward; line: radial plus spherical part, from gradients; thin line: the radial part alone (ζ has none). Last column:
+the relative difference of the sides, and how far rounding leaves ln q open (to both alike: they share q). The rates are
 those of −∇ℒ at a point: where a flow runs along kinks, that is not the velocity of its steps. Logarithmic axes: τ = 0,
 and what is not above zero, are not on them.
 """
@@ -47,38 +47,36 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         parts.append(positive(one.assign(value=one[RESOLUTION]), "tau", "value"))
     table = stack(parts, COLUMNS)
 
-    figure, axes = style.panels(3, max(len(shown), 1), 6.2, sharex="col", sharey="row")
+    count = max(len(shown), 1)
+    figure, axes = style.panels(count, 3, 0.4 + 2.0 * count, sharex="row", sharey="col")
     if not shown:
         for panel in axes.flat:
             style.empty(panel, "nothing to show:\nno run with a degree has reached ℒ < ℓ(0)")
-    for column, source in zip(axes.T, shown, strict=False):
+    for row, source in zip(axes, shown, strict=False):
         of_run = table[table["run"] == source.run]
         colour = palette[source.run]
-        first = column[0].get_subplotspec().is_first_col()
-        for panel, (rate, label) in zip(column, RATES.items(), strict=False):
+        for panel, (rate, label) in zip(row, RATES.items(), strict=False):
             for quantity, look in SIDES.items():
                 curve = of_run[(of_run["rate"] == rate) & (of_run["quantity"] == quantity)]
                 if len(curve):
                     panel.plot(curve["tau"], curve["value"], color=colour, **look)
-            if first:
-                panel.set_ylabel(label)
+            panel.set_ylabel(label)
         for rate, marker in MARKS.items():
             curve = of_run[(of_run["rate"] == rate) & (of_run["quantity"] == DIFFERENCE)]
-            column[2].plot(
+            row[2].plot(
                 curve["tau"], curve["value"], color=colour, marker=marker, markersize=3, linewidth=0.6,
                 markerfacecolor=colour if marker == "o" else "none", label=RATES[rate].removesuffix(" (rad)"),
             )  # fmt: skip
         curve = of_run[of_run["quantity"] == RESOLUTION]
-        column[2].plot(
-            curve["tau"], curve["value"], color="0.45", linewidth=0.9, linestyle=":", label="rounding of ln q"
-        )
-        for panel in column:
+        row[2].plot(curve["tau"], curve["value"], color="0.45", linewidth=0.9, linestyle=":", label="rounding of ln q")
+        for panel in row:
             style.log(panel, x=True, y=True)
-        if first:
-            column[2].set_ylabel("relative difference\nof the two sides")
-            column[0].legend(loc="best")
-            column[2].legend(loc="best")
-        column[0].set_title(source.network)
-        column[2].set_xlabel(style.TAU)
+        row[2].set_ylabel("relative difference\nof the two sides")
+        row[0].set_title(source.network)
+    if shown:
+        axes[0, 0].legend(loc="best")
+        axes[0, 2].legend(loc="best")
+    for panel in axes[-1]:
+        panel.set_xlabel(style.TAU)
     style.lettered(axes.flat)
     return figure, table

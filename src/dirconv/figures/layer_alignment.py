@@ -1,6 +1,6 @@
 """Which layers align: cos ∠(W_k, −∇_k ℒ) of each parameter tensor, and what share of W and of ∇ℒ each holds.
 
-A column a network (its lowest seed). With few tensors each has its own colour, pale to dark from the first to the
+A row a network (its lowest seed). With few tensors each has its own colour, pale to dark from the first to the
 last. With many they are coloured by kind, told from the names: the last layer; γ and β of normalizations (tensors
 `weight` and `bias` side by side, in a network that has bias-free layers as well); weights without a bias, which are
 convolutions. Thin lines are tensors, thick ones a kind as a whole. A tensor of one number has cos = ±1.
@@ -76,11 +76,12 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
             parts.append(whole.assign(quantity=quantity, value=whole[quantity], **source.identity))
     table = stack(parts, COLUMNS)
 
-    figure, axes = style.panels(3, max(len(shown), 1), 6.2, sharex="col", sharey="row")
+    rows = max(len(shown), 1)
+    figure, axes = style.panels(rows, 3, 0.4 + 2.0 * rows, sharex="row", sharey="col")
     if not shown:
         for panel in axes.flat:
             style.empty(panel)
-    for column, source in zip(axes.T, shown, strict=False):
+    for row, source in zip(axes, shown, strict=False):
         of_run = table[table["run"] == source.run]
         kinds = grouped[source.run]
         few = len(kinds) <= FEW
@@ -90,23 +91,20 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         for layer, kind in kinds.items():
             curve = cosines[cosines["layer"] == layer]
             look = {"marker": "."} if few else {"linewidth": 0.5, "alpha": 0.4}
-            column[0].plot(curve["log_inverse_risk"], curve["value"], color=shades[kind], **look)
+            row[0].plot(curve["log_inverse_risk"], curve["value"], color=shades[kind], **look)
         for kind, curve in of_run[of_run["quantity"] == "group_cos"].groupby("group", sort=False):
-            column[0].plot(curve["log_inverse_risk"], curve["value"], color=shades[kind], linewidth=1.8, marker=".")
-        for panel, (share, label) in zip(column[1:], SHARES.items(), strict=True):
+            row[0].plot(curve["log_inverse_risk"], curve["value"], color=shades[kind], linewidth=1.8, marker=".")
+        for panel, (share, label) in zip(row[1:], SHARES.items(), strict=True):
             of_share = of_run[of_run["quantity"] == share]
             for kind in order:
                 curve = of_share[of_share["group"] == kind]
                 panel.plot(curve["log_inverse_risk"], curve["value"], color=shades[kind], label=kind, marker=".")
-            panel.set(ylim=(-0.02, 1.02))
-            if panel.get_subplotspec().is_first_col():
-                panel.set_ylabel(label)
-        column[0].axhline(0, **{**style.GUIDE, "linestyle": "-", "linewidth": 0.6})
-        column[0].set_title(source.network)
-        if column[0].get_subplotspec().is_first_col():
-            column[0].set_ylabel(r"$\cos\angle(W_k,\,{-}\nabla_k\mathcal{L})$")
-        style.log(column[-1], x=True)
-        column[-1].set_xlabel(style.LOG_INVERSE_RISK)
-        column[1].legend(loc="best", ncols=1)
+            panel.set(ylim=(-0.02, 1.02), ylabel=label)
+        row[0].axhline(0, **{**style.GUIDE, "linestyle": "-", "linewidth": 0.6})
+        row[0].set(title=source.network, ylabel=r"$\cos\angle(W_k,\,{-}\nabla_k\mathcal{L})$")
+        style.log(row[-1], x=True)
+        row[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    for panel in axes[-1]:
+        panel.set_xlabel(style.LOG_INVERSE_RISK)
     style.lettered(axes.flat)
     return figure, table
