@@ -23,4 +23,5 @@ piece() {
 
 test -e "$start/manifest.json" || piece train --check "$measures/homogeneity" --out "$start"
 test -e "$path/manifest.json" || piece flow ${LAST:+--last} --start "$start" --out "$path"
-test -e "$measures/seed$seed/manifest.json" || job measure --start "$start" --trajectory "$path" --out "$measures/seed$seed"
+test "$measures/seed$seed/manifest.json" -nt "$path/manifest.json" || # also of a run that went on after LAST=1
+    job measure --start "$start" --trajectory "$path" --out "$measures/seed$seed"

@@ -218,6 +218,14 @@ def test_a_run_in_pieces_on_a_bare_machine_gives_the_workflows_tables(study, don
     assert started("workflow/lease.sh", "600", "out", "first_pair-0").wait() == 0
     for name in ("runs/first_pair/seed0/steps.parquet", "measures/first_pair/seed0/path.parquet"):
         assert f"results/smoke/{name}" in packed("out")
+    # what is measured is not measured again, unless the run is newer: it may have gone on after LAST=1
+    measured = results / "measures" / "first_pair" / "seed0" / artifacts.MANIFEST
+    for older, again in ((False, False), (True, True)):
+        if older:
+            os.utime(measured, (0, 0))
+        before = measured.stat().st_mtime_ns
+        assert started("workflow/piece.sh", "first_pair", "0", "600", "smoke", "digits").wait() == 0
+        assert (measured.stat().st_mtime_ns != before) == again
     ours, theirs = (folder / "measures" / "first_pair" / "seed0" for folder in (results, done.results))
     tables = sorted(table.name for table in theirs.glob("*.parquet"))
     assert tables and all(artifacts.sha256(ours / name) == artifacts.sha256(theirs / name) for name in tables)
