@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -12,7 +13,18 @@ from pathlib import Path
 import dirconv
 from dirconv.errors import Unfinished, UserError
 
-UNFINISHED = 75  # exit code of a job whose time was up: the shell's "try again" (EX_TEMPFAIL)
+UNFINISHED = 75  # exit code of a job whose time limit was reached: the shell's "try again" (EX_TEMPFAIL)
+IN_PIECES = ("train", "flow")  # stages that can stop after --seconds and be resumed
+
+JOBS = {  # stages that run a specification: what each does, and the paths that it takes, in the order of its `run`
+    "data": ("write a study's split of a source of images", ["out"]),
+    "problem": ("follow a small problem whose answer is known, from all its seeds", ["out"]),
+    "homogeneity": ("check a network's declared degree", ["out"]),
+    "train": ("SGD until the risk is below ℓ(0)", ["split", "check", "out", "checkpoints", "log"]),
+    "flow": ("follow the gradient flow from there", ["split", "start", "out", "checkpoints", "log"]),
+    "measure": ("tables from a trajectory", ["split", "start", "trajectory", "out"]),
+    "probe": ("one further table from a trajectory", ["split", "start", "trajectory", "out"]),
+}
 
 CALIBRATE = """\
 --cases takes a Parquet file with a row for each snapshot and the columns case, tau, zeta, tan, cos, smoothed_margin and
@@ -38,37 +50,30 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(f"--{path}", type=Path, required=True, metavar="PATH")
         return command
 
-    def job(name: str, text: str, *paths: str) -> argparse.ArgumentParser:
-        command = stage(name, text, *paths)
-        command.add_argument("--spec", required=True, help="JSON, or a file of it; see `dirconv resolve`")
-        return command
-
     resolve = stage("resolve", "print a job's specification as JSON", "study")
-    resolve.add_argument("--job", required=True, choices=("data", "problem", "homogeneity", "train", "flow", "probe"))
+    resolve.add_argument("--job", required=True, choices=[job for job in JOBS if job != "measure"])
     resolve.add_argument(
         "--name", required=True, help="of the run (of the data set for --job data, of the problem for --job problem)"
     )
     resolve.add_argument("--seed", type=int, default=None)
     resolve.add_argument("--probe", default=None, help="for --job probe: which of the run's")
 
-    data = job("data", "write a study's split of a source of images", "out")
-    data.add_argument("--name", required=True, help="of the data set in its study file")
-    job("problem", "follow a small problem whose answer is known from all its seeds", "out")
-    job("homogeneity", "check a network's declared degree", "out")
-    train = job("train", "SGD until the risk is below ℓ(0)", "split", "check", "out", "checkpoints", "log")
-    flow = job("flow", "follow the flow from there", "split", "start", "out", "checkpoints", "log")
-    for command in (train, flow):
-        command.add_argument(
-            "--seconds",
-            type=float,
-            default=None,
-            help=f"stop after so long, with exit code {UNFINISHED}; the same command goes on, to the same result",
-        )
-    flow.add_argument(
-        "--last", action="store_true", help="after --seconds, end the run where it is (stop: time) and write it"
-    )
-    job("measure", "tables from a trajectory", "split", "start", "trajectory", "out")
-    job("probe", "a further table from a trajectory", "split", "start", "trajectory", "out")
+    for name, (text, paths) in JOBS.items():
+        command = stage(name, text, *paths)
+        command.add_argument("--spec", required=True, help="JSON, or a file of it; see `dirconv resolve`")
+        if name == "data":
+            command.add_argument("--name", required=True, help="of the data set in its study file")
+        if name in IN_PIECES:
+            command.add_argument(
+                "--seconds",
+                type=float,
+                default=None,
+                help=f"time limit: stop then with exit code {UNFINISHED}; rerun the same command to resume",
+            )
+        if name == "flow":
+            command.add_argument(
+                "--last", action="store_true", help="at the time limit, end the run there (stop: time) and write it"
+            )
 
     claim = stage("claim", "judge a claim", "registry", "measures", "out")
     claim.add_argument("--claim", required=True)
@@ -76,11 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = commands.add_parser(
         "calibrate", help="judge trajectories from outside, or those whose answer is known", description=CALIBRATE
     )
-    what = calibrate.add_mutually_exclusive_group(required=True)
-    what.add_argument(
+    chosen = calibrate.add_mutually_exclusive_group(required=True)
+    chosen.add_argument(
         "--cases", type=Path, metavar="PARQUET", help="trajectories to judge; verdicts go to stdout, JSON"
     )
-    what.add_argument("--out", type=Path, metavar="PATH", help="where the scores on known trajectories are written")
+    chosen.add_argument("--out", type=Path, metavar="PATH", help="where the scores on known trajectories are written")
     calibrate.add_argument("--registry", type=Path, default=Path("config/claims.yaml"), metavar="PATH")
     figure = stage("figure", "draw a figure (PNG, PDF, CSV)", "measures", "out")
     figure.add_argument("--figure", required=True)
@@ -100,44 +105,13 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     """Each stage is imported only when it is asked for: a figure must not wait for torch."""
     command = options.command
-    if command == "resolve":
-        from dirconv.stages import resolve
+    if command in JOBS:
+        _job(options)
+    elif command == "resolve":
+        from dirconv.study import job, validate
 
-        study = resolve.load(options.study)
-        print(json.dumps(resolve.job(study, options.job, options.name, options.seed, options.probe), indent=2))
-    elif command == "data":
-        from dirconv.stages import _specification, data
-
-        data.run(_specification.read(options.spec), options.name, options.out)
-    elif command == "problem":
-        from dirconv.stages import _specification, problem
-
-        problem.run(_specification.read(options.spec), options.out)
-    elif command == "homogeneity":
-        from dirconv.stages import _specification, homogeneity
-
-        homogeneity.run(_specification.read(options.spec), options.out)
-    elif command == "train":
-        from dirconv.stages import _specification, train
-
-        spec = _specification.read(options.spec)
-        train.run(spec, options.split, options.check, options.out, options.checkpoints, options.log, options.seconds)
-    elif command == "flow":
-        from dirconv.stages import _specification, flow
-
-        spec = _specification.read(options.spec)
-        places = (options.split, options.start, options.out, options.checkpoints, options.log)
-        flow.run(spec, *places, options.seconds, options.last)
-    elif command == "measure":
-        from dirconv.stages import _specification, measure
-
-        spec = _specification.read(options.spec)
-        measure.run(spec, options.split, options.start, options.trajectory, options.out)
-    elif command == "probe":
-        from dirconv.stages import _specification, probe
-
-        spec = _specification.read(options.spec)
-        probe.run(spec, options.split, options.start, options.trajectory, options.out)
+        study = validate.load(options.study)
+        print(json.dumps(job.asked(study, options.job, options.name, options.seed, options.probe), indent=2))
     elif command == "claim":
         from dirconv.stages import claim
 
@@ -162,6 +136,15 @@ def _run(options: argparse.Namespace) -> int:
 
         schema.run(options.out)
     return 0
+
+
+def _job(options: argparse.Namespace) -> None:
+    from dirconv.study import specifications
+
+    stage = importlib.import_module(f"dirconv.stages.{options.command}")
+    arguments = [getattr(options, path) for path in JOBS[options.command][1]]
+    further = {key: getattr(options, key) for key in ("name", "seconds", "last") if hasattr(options, key)}
+    stage.run(specifications.read(options.spec), *arguments, **further)
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -202,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"dirconv: error: {error}", file=sys.stderr)
         return 2
     except Unfinished as where:
-        print(f"dirconv: {where}; time is up, run the same command to go on", file=sys.stderr)
+        print(f"dirconv: {where}; time limit, rerun the same command to resume", file=sys.stderr)
         return UNFINISHED
     except BrokenPipeError:  # `dirconv … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,4 +9,4 @@ class UserError(Exception):
 
 
 class Unfinished(Exception):
-    """A job's time was up. Its checkpoint is written, and the same command goes on from it."""
+    """A job reached its time limit. Its checkpoint is written; rerun the same command to resume."""

@@ -77,7 +77,7 @@ def modules(package: str) -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_"))
 
 
-def member(package: str, name: str, where: str):
+def plugin(package: str, name: str, where: str):
     """The module `dirconv.<package>.<name>`; UserError with the known names where there is none."""
     known = modules(package)
     if name not in known:

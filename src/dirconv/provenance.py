@@ -1,127 +1,53 @@
-"""Where a result comes from: the code it depends on, the versions and the machine it ran with.
+"""How a result came about: the versions of its code, of the packages, and the machine it ran on.
 
-`code_hash` makes the cache honest. It hashes the code of every dirconv module that a stage imports, directly
-or through others, so an edit anywhere in that chain changes it. Comments, docstrings and layout do not count:
-they cannot change a result, and a GPU study must not be recomputed for a corrected sentence. Nor must it be for a new
-option that it does not use: code that has been shown to compute the same is known by its predecessor's hash
-(`equivalent.toml`, which says how it was shown).
+Only `numerics` (see `dirconv.numerics`) is ever compared; all else is for information.
 """
 
 from __future__ import annotations
 
-import ast
 import functools
-import hashlib
 import importlib.metadata
-import io
 import os
 import platform
-import tokenize
-import tomllib
+import subprocess
+import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dirconv
 
-PACKAGE = Path(__file__).parent
-VERSIONED = ("torch", "torchvision", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "snakemake")
+PACKAGES = ("torch", "torchvision", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "snakemake")
 
 
-def _file(module: str) -> Path | None:
-    """The source file of a dirconv module, or None where there is none."""
-    path = PACKAGE.joinpath(*module.split(".")[1:])
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+def made_by(numerics: Mapping[str, int], device: str = "cpu", threads: int = 1) -> dict[str, Any]:
+    """What a manifest says of how its files came about.
 
-
-@functools.cache
-def imports(module: str) -> frozenset[str]:
-    """The dirconv modules that `module` imports anywhere in its text, inside functions too."""
-    found = set()
-    for node in ast.walk(ast.parse(_file(module).read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return frozenset(name for name in found if name.split(".")[0] == "dirconv" and _file(name))
-
-
-@functools.cache
-def _code(module: str) -> str:
-    """A module's source without comments, docstrings and blank lines, the same under every Python version.
-
-    A package's templates (Jinja) are code as well.
+    numerics: versions of all parts that the files went through, those of their inputs included. device: in words.
     """
-    source = _file(module).read_text()
-    lines = source.split("\n")
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
-            first = node.body[0]
-            if isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str):
-                lines[first.lineno - 1 : first.end_lineno] = [""] * (first.end_lineno - first.lineno + 1)
-    templates = sorted(_file(module).parent.glob("*.j2")) if _file(module).name == "__init__.py" else []
-    return "\n".join([line.rstrip() for line in lines if line.strip()] + [path.read_text() for path in templates])
-
-
-def closure(*modules: str) -> list[str]:
-    """The given modules and all dirconv modules they import, directly or through others, sorted."""
-    seen: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        module = waiting.pop()
-        if module not in seen:
-            seen.add(module)
-            waiting.extend(imports(module))
-            waiting.extend(filter(None, [module.rpartition(".")[0]]))  # its package is imported before it
-    return sorted(seen)
-
-
-def code_hash(*modules: str) -> str:
-    """Hash (16 hexadecimal digits) over the code of the modules' import closure, or of the code it is equivalent to.
-
-    The package's own ``__init__`` holds only the version; it is left out, so a release alone changes nothing.
-    """
-    text = hashlib.sha256()
-    for module in closure(*modules):
-        if module != "dirconv":
-            text.update(f"{module}\n{_code(module)}\n".encode())
-    found = text.hexdigest()[:16]
-    return equivalents().get(found, found)
-
-
-@functools.cache
-def equivalents() -> dict[str, str]:
-    """Of code that computes what earlier code did: its hash, and the hash that it goes by. See `equivalent.toml`."""
-    changes = tomllib.loads((PACKAGE / "equivalent.toml").read_text())["change"]
-    return {new: old for change in changes for new, old in change["codes"].items()}
-
-
-def _processor() -> str:
-    """The processor's name, as the system gives it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+    return {
+        "numerics": dict(numerics),
+        "commit": commit(),
+        "versions": versions(),
+        "machine": {**machine(device), "threads": threads},
+        "created": now(),
+    }
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
-    """The machine in words: processor, cores, system, Python, device used."""
+    """The machine in words: processor, its vector instructions as torch uses them, cores, system, Python, device.
+
+    cpu_capability: "AVX512", "AVX2", "DEFAULT", …; None in a process that has not needed torch.
+    """
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
         cores = os.cpu_count()
+    torch = sys.modules.get("torch")
     return {
         "processor": _processor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability() if torch else None,
         "cores": cores,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -130,9 +56,36 @@ def machine(device: str = "cpu") -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that can move a number; absent packages are left out."""
-    found = {name: _version(name) for name in VERSIONED}
-    return {"dirconv": dirconv.__version__, **{name: version for name, version in found.items() if version}}
+    """Versions of this package and of those that can move a number; absent packages are left out."""
+    installed = {package: _version(package) for package in PACKAGES}
+    return {"dirconv": dirconv.__version__, **{name: version for name, version in installed.items() if version}}
+
+
+@functools.cache
+def commit() -> str | None:
+    """The git commit of the checkout that the package runs from, with "+" after it if files have changed; or None."""
+    folder = Path(__file__).parent
+    if not (folder.parents[1] / ".git").exists():  # installed, or a copy without history
+        return None
+    try:
+        head, changes = (
+            subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=10).stdout
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--", "."))
+        )
+    except (OSError, subprocess.SubprocessError):  # no git, or it does not trust the checkout
+        return None
+    return head.strip() + ("+" if changes.strip() else "")
+
+
+def _processor() -> str:
+    """The processor's name, as the system gives it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
 
 
 @functools.cache

@@ -132,10 +132,11 @@ def test_arguments():
 
 
 def test_training_refuses_a_degree_that_is_not_there(tmp_path):
-    from dirconv.stages import homogeneity, resolve, train
+    from dirconv.study import validate
+    from dirconv.stages import homogeneity, train
 
     path = written(tmp_path, lambda s: s["runs"]["alexnet_biased"].update(train={}, flow={"method": "descent"}))
-    spec = resolve.load(Path(path), {"registry": str(ROOT / "config" / "claims.yaml")}).train_specification(
+    spec = validate.load(Path(path), {"registry": str(ROOT / "config" / "claims.yaml")}).specifications.train(
         "alexnet_biased", 0
     )
     check = tmp_path / "check"

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dirconv import artifacts
+from dirconv import artifacts, numerics
 from dirconv.errors import Unfinished, UserError
-from dirconv.stages import _job, data, flow, homogeneity, resolve, train
+from dirconv.study import validate
+from dirconv.stages import _job, data, flow, homogeneity, train
 
 
 @pytest.fixture
 def checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr(_job, "code", lambda stage, spec: "code")
+    monkeypatch.setattr(numerics, "of_stage", lambda stage, spec: {"flow": 1})
     found = _job.Checkpoint(tmp_path, "flow", {"run": "alexnet"})
     found.folder.mkdir(parents=True)
     return found
@@ -95,14 +96,14 @@ def test_a_flow_goes_on_from_between_epochs_that_were_given_up(tmp_path, monkeyp
         "flow": {"method": "sgd", "rate": 1.0, "batch": 10},
         "stop": {"steps": 2},
     }
-    study = resolve.study(
+    study = validate.validated(
         {"study": "s", "registry": "config/claims.yaml", "data": {"digits": digits}, "runs": {"alexnet": run}}, "study"
     )
-    spec, split, start = study.flow_specification("alexnet", 0), tmp_path / "split", tmp_path / "start"
-    data.run(study.data_options("digits"), "digits", split)
-    homogeneity.run(study.network_specification("alexnet", 0), tmp_path / "check")
+    spec, split, start = study.specifications.flow("alexnet", 0), tmp_path / "split", tmp_path / "start"
+    data.run(study.specifications.data("digits"), split, "digits")
+    homogeneity.run(study.specifications.network("alexnet", 0), tmp_path / "check")
     places = tmp_path / "checkpoints", tmp_path / "log"
-    train.run(study.train_specification("alexnet", 0), split, tmp_path / "check", start, *places)
+    train.run(study.specifications.train("alexnet", 0), split, tmp_path / "check", start, *places)
     flow.run(spec, split, start, tmp_path / "whole", *places)
     pieces = 1
     while not (tmp_path / "pieces").exists():

@@ -16,7 +16,8 @@ from dirconv.margins.batch import BatchGradient
 from dirconv.margins.network import NetworkMap
 from dirconv.options import Train
 from dirconv.own import follow as follow_own
-from dirconv.stages import _device, data, flow, homogeneity, measure, probe, resolve, train
+from dirconv.study import validate
+from dirconv.stages import _device, data, flow, homogeneity, measure, probe, train
 
 ROOT = Path(__file__).parents[2]
 NETWORKS = [
@@ -169,7 +170,7 @@ RUNS = {
 @pytest.fixture(scope="module")
 def study():
     digits = {"source": "digits", "train": 20, "test": 10}
-    return resolve.study(
+    return validate.validated(
         {
             "study": "pretended",
             "title": "On a GPU that is not there",
@@ -199,12 +200,12 @@ def follow(study, tmp_path, monkeypatch):
     def run(name, device):
         options = study.study.runs[name]
         split, check, folder = tmp_path / options.data, tmp_path / f"{name}-check", tmp_path / f"{name}-{device}"
-        spec = {**study.flow_specification(name, 0), "device": device}
+        spec = {**study.specifications.flow(name, 0), "device": device}
         if not split.exists():
-            data.run(study.data_options(options.data), options.data, split)
-            homogeneity.run(study.network_specification(name, 0), check)
+            data.run(study.specifications.data(options.data), split, options.data)
+            homogeneity.run(study.specifications.network(name, 0), check)
         start, path, places = folder / "start", folder / "path", (folder / "checkpoints", folder / "log.txt")
-        pieces(train.run, {**study.train_specification(name, 0), "device": device}, split, check, start, *places)
+        pieces(train.run, {**study.specifications.train(name, 0), "device": device}, split, check, start, *places)
         pieces(flow.run, spec, split, start, path, *places)
         measure.run(spec, split, start, path, folder / "measures")
         for asked in options.probes:
@@ -255,11 +256,11 @@ def test_a_network_of_ones_own_is_followed_where_its_images_are(outputs, degree,
 @pytest.mark.filterwarnings("ignore:invalid value")  # shares of a gradient that is zero
 def test_dead_units_end_a_flow_and_not_its_job(study, tmp_path):
     """The first layer's weights are put to zero; what is measured then has one step, without an angle."""
-    spec, split, start, path = study.flow_specification("alexnet", 0), *(tmp_path / name for name in "ask")
-    data.run(study.data_options("digits"), "digits", split)
-    homogeneity.run(study.network_specification("alexnet", 0), tmp_path / "check")
+    spec, split, start, path = study.specifications.flow("alexnet", 0), *(tmp_path / name for name in "ask")
+    data.run(study.specifications.data("digits"), split, "digits")
+    homogeneity.run(study.specifications.network("alexnet", 0), tmp_path / "check")
     places = (tmp_path / "checkpoints", tmp_path / "log.txt")
-    train.run(study.train_specification("alexnet", 0), split, tmp_path / "check", start, *places)
+    train.run(study.specifications.train("alexnet", 0), split, tmp_path / "check", start, *places)
     weights = artifacts.read_tensors(start / "start.safetensors")["weights"].copy()
     weights[: 8 * 3 * 11 * 11] = 0.0
     artifacts.write_tensors(start / "start.safetensors", {"weights": weights})

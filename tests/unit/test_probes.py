@@ -14,7 +14,7 @@ from dirconv.margins import robustness
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory
 from dirconv.probes import degree, generalization
-from dirconv.stages import resolve
+from dirconv.study import validate
 
 
 def trajectory(options, outputs=1, loss="logistic", dtype=torch.float64, images=12):
@@ -128,14 +128,14 @@ def study(**run):
 
 
 def test_a_probe_is_a_member_of_its_own_and_moves_no_specification():
-    plain = resolve.study({**study(), "runs": {**study()["runs"], "alexnet": study()["runs"]["first_pair"]}}, "s")
-    probed = resolve.study(study(probes=["generalization"], seeds=[0, 3]), "s")
+    plain = validate.validated({**study(), "runs": {**study()["runs"], "alexnet": study()["runs"]["first_pair"]}}, "s")
+    probed = validate.validated(study(probes=["generalization"], seeds=[0, 3]), "s")
     assert probed.inputs("late_generalization") == [
         "first_pair/generalization-seed0",
         "first_pair/generalization-seed3",
     ]
-    assert probed.flow_specification("first_pair", 0) == plain.flow_specification("first_pair", 0)
-    assert probed.probe_specification("first_pair", 3, "generalization")["probe"] == "generalization"
+    assert probed.specifications.flow("first_pair", 0) == plain.specifications.flow("first_pair", 0)
+    assert probed.specifications.probe("first_pair", 3, "generalization")["probe"] == "generalization"
     assert set(probed.code("first_pair/generalization-seed0")) == {"data", "train", "flow", "probe"}
     assert "late_generalization" not in plain.claims
 
@@ -151,7 +151,7 @@ def test_bad_probes_are_named(run, message):
     whole = study(**run)
     whole["runs"]["alexnet"] = study()["runs"]["first_pair"]
     with pytest.raises(UserError, match=message):
-        resolve.study(whole, "s")
+        validate.validated(whole, "s")
 
 
 @pytest.mark.parametrize(
@@ -164,11 +164,11 @@ def test_bad_probes_are_named(run, message):
 def test_a_claim_whose_probe_is_not_asked_for_says_what_to_add(run, remedy):
     whole = {**study(**run), "claims": ["late_generalization"]}
     with pytest.raises(UserError, match=f"late_generalization reads the run 'first_pair'; .*{remedy}"):
-        resolve.study(whole, "s")
+        validate.validated(whole, "s")
 
 
 def test_a_claim_on_a_problem_without_its_tables_says_so():
     problem = {"problem": {"name": "mexican_hat", "turns": 3.0}, "seeds": [0]}
     whole = {"study": "s", "problems": {"first_pair": problem}, "claims": ["late_generalization"]}
     with pytest.raises(UserError, match="'mexican_hat' does not answer with generalization"):
-        resolve.study(whole, "s")
+        validate.validated(whole, "s")

@@ -10,7 +10,8 @@ import pytest
 from dirconv import artifacts
 from dirconv.claims import registry
 from dirconv.errors import UserError
-from dirconv.stages import resolve
+from dirconv.study import validate
+from dirconv.study.specifications import Specifications
 from dirconv.stages.schema import study_schema
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def test_the_committed_schema_is_todays():
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
 def test_study_files_are_valid(path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    study = resolve.load(path)
+    study = validate.load(path)
     assert study.study.study == path.stem
     # a name that no claim reads is a slip: nothing would be judged on that run
     entries = registry.load(ROOT / "config" / "claims.yaml").values()
@@ -38,7 +39,7 @@ def test_study_files_are_valid(path, monkeypatch):
 def test_a_study_that_is_whole_judges_all_claims_about_networks_or_none_and_about_problems(name, monkeypatch):
     """Those at or towards full size may leave out runs that cost too much; these may not."""
     monkeypatch.chdir(ROOT)
-    study, default = (resolve.load(ROOT / "config" / f"{each}.yaml") for each in (name, "digits"))
+    study, default = (validate.load(ROOT / "config" / f"{each}.yaml") for each in (name, "digits"))
     for which in ("runs", "problems"):
         mine, all_ = (
             {claim for claim, entry in each.claims.items() if set(entry.runs) <= set(getattr(each.study, which))}
@@ -62,7 +63,7 @@ def test_study_files_obey_the_schema(path):
 
 
 def test_the_default_study_holds_the_theorems():
-    theorems, default = (resolve.load(ROOT / "config" / f"{name}.yaml").study for name in ("theorems", "digits"))
+    theorems, default = (validate.load(ROOT / "config" / f"{name}.yaml").file for name in ("theorems", "digits"))
     assert theorems.problems == default.problems
 
 
@@ -73,8 +74,8 @@ def test_numbers_that_yaml_takes_for_text_are_numbers(tmp_path):
     found = []
     for written in (text, text.replace("1.0e-3", "1e-3").replace("risk: 1000,", "risk: +1E3,")):
         study.write_text(written)
-        resolved = resolve.load(study, {"registry": str(ROOT / "config" / "claims.yaml")})
-        found.append([resolved.flow_specification(name, 0) for name in ("densenet", "densenet_frozen")])
+        resolved = validate.load(study, {"registry": str(ROOT / "config" / "claims.yaml")})
+        found.append([resolved.specifications.flow(name, 0) for name in ("densenet", "densenet_frozen")])
     assert found[0] == found[1]
 
 
@@ -98,11 +99,9 @@ CHOSEN = {"classes": {"negative": ["airplane"], "positive": ["automobile"]}, "tr
 def test_measures_of_another_copy_of_cifar10_serve_a_study_that_asks_for_it(
     tmp_path, monkeypatch, recorded, wanted, changed, serves
 ):
-    study = resolve.load(ROOT / "config" / "cifar10.yaml", {"registry": str(ROOT / "config" / "claims.yaml")})
+    study = validate.load(ROOT / "config" / "cifar10.yaml", {"registry": str(ROOT / "config" / "claims.yaml")})
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        resolve.Resolved, "flow_specification", lambda *_: {**MEASURED, **changed, "data": {**CHOSEN, **wanted}}
-    )
+    monkeypatch.setattr(Specifications, "flow", lambda *_: {**MEASURED, **changed, "data": {**CHOSEN, **wanted}})
     record = {"specification": {**MEASURED, "data": {**CHOSEN, **recorded}}}
     artifacts.write_manifest(tmp_path / "results" / "cifar10" / "measures" / "alexnet" / "seed0", [], record)
     if serves:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from project import edit
+from project import raise_version
 
 
 def test_nothing_to_be_done_twice_nor_after_a_touch(finished):
@@ -16,13 +16,13 @@ def test_nothing_to_be_done_twice_nor_after_a_touch(finished):
     assert finished.planned() == {}
 
 
-def test_an_edit_reruns_its_chain_and_no_other(finished):
+def test_a_raised_version_reruns_its_chain_and_no_other(finished):
     source = finished.folder / "src" / "dirconv"
 
     def planned_after(module: str) -> dict[str, int]:
         path = source / module
         original = path.read_text()
-        edit(path)
+        raise_version(path)
         jobs = finished.planned()
         path.write_text(original)
         return jobs
@@ -30,7 +30,7 @@ def test_an_edit_reruns_its_chain_and_no_other(finished):
     after = {"audit": 1, "notebook": 1, "check": 1, "default": 1}
     assert planned_after("figures/errors.py") == {"figure": 1, **after}
     assert planned_after("claims/rules/risk.py") == {"claim": 1, **after}
-    # a module that only other modules import: fifteen claims are judged by an exponent, and five figures show one
+    # a part that only other parts go through: fifteen claims are judged by an exponent, and five figures show one
     assert planned_after("claims/statistics.py") == {"claim": 15, "calibration": 1, "figure": 5, **after}
     jobs = planned_after("probes/generalization.py")
     assert jobs["probe"] == 1
@@ -44,7 +44,7 @@ def test_an_edit_reruns_its_chain_and_no_other(finished):
     assert not {"data", "train", "flow", "homogeneity"} & set(jobs)
     jobs = planned_after("models/densenet.py")
     assert (jobs["homogeneity"], jobs["train"], jobs["flow"], jobs["measure"]) == (2, 2, 2, 2)
-    jobs = planned_after("flow/descent.py")
+    jobs = planned_after("flow/methods/descent.py")
     assert (jobs["flow"], jobs["measure"]) == (2, 2)
     assert "train" not in jobs
     jobs = planned_after("data/digits.py")
@@ -55,10 +55,27 @@ def test_an_edit_reruns_its_chain_and_no_other(finished):
     assert finished.planned() == {}
 
 
-def test_comments_and_docstrings_rerun_nothing(finished):
-    path = finished.folder / "src" / "dirconv" / "flow" / "descent.py"
-    path.write_text(path.read_text().replace('r"""Full-batch', 'r"""The full-batch') + "\n# a remark\n")
+def test_an_edit_that_moves_no_number_reruns_nothing(finished):
+    """A remark, a renamed variable, a moved function, a renamed module, a module split in two."""
+    source = finished.folder / "src" / "dirconv"
+    descent = source / "flow" / "methods" / "descent.py"
+    descent.write_text(descent.read_text() + "\n# a remark\n")
     assert finished.planned() == {}
+    descent.write_text(descent.read_text().replace("rejected", "refused_so_far"))
+    assert finished.planned() == {}
+    # the function `level` moves to a module that is new, and says that it moves numbers
+    flow = source / "flow" / "__init__.py"
+    text = flow.read_text()
+    start = text.index("def level(")
+    end = text.index("\n\n\n", start)
+    (source / "flow" / "levels.py").write_text(f"import math\n\nNUMERICS = 1\n\n\n{text[start:end]}\n")
+    flow.write_text(text[:start] + "from dirconv.flow.levels import level  # noqa: E402" + text[end:])
+    assert finished.planned() == {}
+    for path in source.rglob("*.py"):
+        path.write_text(path.read_text().replace("flow.dual", "flow.softmin").replace("flow import dual", "flow import softmin as dual"))
+    (source / "flow" / "dual.py").rename(source / "flow" / "softmin.py")
+    assert finished.planned() == {}
+    assert finished.run("dirconv", "--version").returncode == 0
 
 
 def test_a_changed_configuration_reruns_its_chain(finished):

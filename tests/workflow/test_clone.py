@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 
-from project import edit
+from project import raise_version
 
 
 def test_a_fresh_clone_with_measures_draws_without_training(done, fresh):
@@ -52,10 +52,10 @@ def test_problems_of_an_edited_study_are_no_reference(done, fresh):
     assert fresh.planned("audit")["problem_mexican_hat"] == 1
 
 
-def test_moved_on_code_makes_the_audit_say_stale(done, fresh):
+def test_a_raised_version_makes_the_audit_say_stale(done, fresh):
     judged(done, fresh)
-    edit(fresh.folder / "src" / "dirconv" / "models" / "densenet.py")
-    edit(fresh.folder / "src" / "dirconv" / "claims" / "rules" / "risk.py")  # makes no measure stale
+    raise_version(fresh.folder / "src" / "dirconv" / "models" / "densenet.py")
+    raise_version(fresh.folder / "src" / "dirconv" / "claims" / "rules" / "risk.py")  # makes no measure stale
     assert fresh.planned("audit") == {"audit": 1}
     run = fresh.snakemake("audit")
     assert run.returncode == 0, run.stderr
@@ -64,7 +64,7 @@ def test_moved_on_code_makes_the_audit_say_stale(done, fresh):
     assert claims["direction_converges"]["stale"] == []
     assert "STALE" in (fresh.results / "audit.md").read_text().upper()
     # what made the start and the split counts as well
-    edit(fresh.folder / "src" / "dirconv" / "training.py")
+    raise_version(fresh.folder / "src" / "dirconv" / "training.py")
     assert fresh.snakemake("audit").returncode == 0  # done again: what it says of the code is a parameter
     claims = {claim["id"]: claim for claim in json.loads((fresh.results / "audit.json").read_text())["claims"]}
     assert claims["direction_converges"]["stale"] == ["alexnet/seed0", "alexnet/seed1"]

@@ -18,12 +18,13 @@ import pytest
 from project import ROOT
 
 from dirconv import artifacts
-from dirconv.stages import resolve
+from dirconv.study.validate import load
+from dirconv.study.resolve import Study
 
 
 @pytest.fixture(scope="module")
-def study() -> resolve.Resolved:
-    return resolve.load(ROOT / "tests" / "workflow" / "smoke.yaml", {"registry": str(ROOT / "config" / "claims.yaml")})
+def study() -> Study:
+    return load(ROOT / "tests" / "workflow" / "smoke.yaml", {"registry": str(ROOT / "config" / "claims.yaml")})
 
 
 def arguments(stage: str, spec: dict, out: Path, checkpoints: Path, folder: Path, source: str) -> list[str]:
@@ -68,9 +69,9 @@ class Job:
 def job(request, study, done, tmp_path) -> Job:
     out, checkpoints = tmp_path / "out", tmp_path / "checkpoints"
     if request.param == "train":
-        spec, folder, names = study.train_specification, "starts", ("start.safetensors", "training.parquet")
+        spec, folder, names = study.specifications.train, "starts", ("start.safetensors", "training.parquet")
     else:
-        spec, folder, names = study.flow_specification, "runs", ("snapshots.safetensors", "steps.parquet")
+        spec, folder, names = study.specifications.flow, "runs", ("snapshots.safetensors", "steps.parquet")
     command = arguments(request.param, spec("alexnet", 0), out, checkpoints, done.results, "digits")
     return Job(command, out, checkpoints, done.results / folder / "alexnet" / "seed0", names)
 
@@ -79,7 +80,7 @@ def test_a_killed_job_goes_on_bit_for_bit(job):
     kill_after_first_checkpoint(job.command, job.checkpoints)
     assert not (job.out / artifacts.MANIFEST).exists()
     subprocess.run(job.command, check=True, capture_output=True)
-    assert "goes on from" in (job.out / "log.txt").read_text()
+    assert "resumes at" in (job.out / "log.txt").read_text()
     job.ends_with_the_same_bits()
     assert not list(job.checkpoints.glob("*/state.json"))  # done: nothing is left behind
 
@@ -93,7 +94,7 @@ def test_a_job_in_pieces_ends_with_the_same_bits(job):
         ends.append(piece.stderr.strip().splitlines()[-1])
         assert not (job.out / artifacts.MANIFEST).exists()
         assert list(job.checkpoints.glob("*/state.json"))
-    assert all(end.endswith("time is up, run the same command to go on") for end in ends)
+    assert all(end.endswith("time limit, rerun the same command to resume") for end in ends)
     assert ends[0] != ends[1]
     subprocess.run(job.command, check=True, capture_output=True)
     job.ends_with_the_same_bits()
@@ -101,7 +102,7 @@ def test_a_job_in_pieces_ends_with_the_same_bits(job):
 
 def test_a_run_whose_time_is_up_can_end_there(study, done, tmp_path):
     """--last: what there is can be measured, says why it ended, and goes on once it is deleted."""
-    spec, out = study.flow_specification("alexnet", 0), tmp_path / "out"
+    spec, out = study.specifications.flow("alexnet", 0), tmp_path / "out"
     whole = done.results / "runs" / "alexnet" / "seed0"
     command = arguments("flow", spec, out, tmp_path / "checkpoints", done.results, "digits")
     for _ in range(3):
@@ -132,7 +133,7 @@ def test_two_processes_do_not_share_a_run(study, done, tmp_path):
 
     from dirconv.stages import _job
 
-    spec = study.flow_specification("alexnet", 0)
+    spec = study.specifications.flow("alexnet", 0)
     inputs = (done.results / "data" / "digits" / "split.safetensors",)
     start = done.results / "starts" / "alexnet" / "seed0" / "start.safetensors"
     checkpoint = _job.Checkpoint(tmp_path / "checkpoints", "flow", spec, *inputs, start)
@@ -162,7 +163,7 @@ LACKING = (
 def test_a_run_needs_neither_snakemake_nor_pydantic(study, done, tmp_path):
     """From the check to the measures, as on a machine with a GPU and little else; its tables are the workflow's."""
     spec = tmp_path / "flow.json"
-    spec.write_text(json.dumps(study.flow_specification("alexnet", 0)))
+    spec.write_text(json.dumps(study.specifications.flow("alexnet", 0)))
     program = (
         f"import sys\nfor name in {LACKING}: sys.modules[name] = None\nfrom dirconv.cli import main\nsys.exit(main())"
     )
@@ -182,7 +183,7 @@ def test_a_run_needs_neither_snakemake_nor_pydantic(study, done, tmp_path):
             done.results / "measures" / "alexnet" / "seed0" / name
         )
     manifest = artifacts.read_manifest(Path(out))
-    assert manifest["specification"] == artifacts.finite(study.flow_specification("alexnet", 0))
+    assert manifest["specification"] == artifacts.finite(study.specifications.flow("alexnet", 0))
 
 
 def test_a_run_in_pieces_on_a_bare_machine_gives_the_workflows_tables(study, done, tmp_path):
@@ -194,7 +195,7 @@ def test_a_run_in_pieces_on_a_bare_machine_gives_the_workflows_tables(study, don
         shutil.copytree(done.results / part, results / part)
     (results / "specifications").mkdir()
     specification = results / "specifications" / "first_pair-0.json"
-    specification.write_text(json.dumps(study.flow_specification("first_pair", 0)))
+    specification.write_text(json.dumps(study.specifications.flow("first_pair", 0)))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
     def started(*words: str) -> subprocess.Popen:

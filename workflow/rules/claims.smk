@@ -1,33 +1,33 @@
 rule claim:
     input:
-        unpack(lambda w: measures(STUDY.inputs(w.claim), STUDY.claims[w.claim].tables)),
+        unpack(inputs("claim")),
     output:
-        f"{RESULTS}/claims/{{claim}}.json",
+        outputs("claim", name="{name}"),
     params:
-        entry=lambda w: as_json(registry.entry(STUDY.claims[w.claim])),
-        code=lambda w: _specification.code("claim", registry.entry(STUDY.claims[w.claim])),
-        registry=STUDY.study.registry,
+        entry=spec("claim"),
+        versions=versions("claim"),
+        registry=STUDY.file.registry,
         measures=f"{RESULTS}/measures",
-        members=lambda w: STUDY.inputs(w.claim),
+        members=lambda w: STUDY.inputs(w.name),
     log:
-        f"{LOGS}/claim-{{claim}}.log",
+        f"{LOGS}/claim-{{name}}.log",
     conda:
         "../../environment.yml"
     shell:
-        "dirconv claim --claim {wildcards.claim} --registry {params.registry} --measures {params.measures}"
+        "dirconv claim --claim {wildcards.name} --registry {params.registry} --measures {params.measures}"
         " --out {output} {params.members} 2> >(tee {log} >&2)"
 
 
 # how often the verdict rules are wrong on trajectories whose answer is known
 rule calibration:
     output:
-        f"{RESULTS}/calibration.json",
+        outputs("calibrate"),
     params:
-        thresholds=as_json(
-            {name: vars(values) for name, values in calibration.thresholds(registry.load(STUDY.study.registry)).items()}
+        thresholds=json.dumps(
+            {name: vars(values) for name, values in calibration.thresholds(registry.load(STUDY.file.registry)).items()}
         ),
-        code=_specification.code("calibrate", calibration.SPECIFICATION),
-        registry=STUDY.study.registry,
+        versions=STUDY.job("calibrate").versions,
+        registry=STUDY.file.registry,
     log:
         f"{LOGS}/calibration.log",
     conda:
@@ -44,5 +44,5 @@ for name, entry in STUDY.claims.items():
             f"claim_{name}"
         localrule: True
         input:
-            f"{RESULTS}/claims/{name}.json",
+            outputs("claim", name=name),
             f"{STUDY.figures_folder}/{entry.figure}.png",

@@ -4,10 +4,12 @@ import os
 import sys
 from pathlib import Path
 
+from dirconv import numerics
 from dirconv.claims import calibration, registry
 from dirconv.errors import UserError
-from dirconv.options import did_you_mean, modules
-from dirconv.stages import _specification, probe, problem, resolve
+from dirconv.options import did_you_mean
+from dirconv.study import places
+from dirconv.study.validate import load
 
 DEFAULT_STUDY = "config/digits.yaml"
 
@@ -26,18 +28,18 @@ if len(CONFIG_FILES) > 1:
 STUDY_FILE = CONFIG_FILES[0]
 OVERRIDES = dict(workflow.config_settings.config or {})
 try:
-    STUDY = resolve.load(STUDY_FILE, OVERRIDES)
+    STUDY = load(STUDY_FILE, OVERRIDES)
 except UserError as error:
     stop(error)
 
 for argument in sys.argv[1:]:
     if argument.startswith("claim_") and argument.removeprefix("claim_") not in STUDY.claims:
         known = [f"claim_{name}" for name in STUDY.claims]
-        stop(f"{argument}: unknown claim in the study {STUDY.study.study}{did_you_mean(argument, known)}")
+        stop(f"{argument}: unknown claim in the study {STUDY.file.study}{did_you_mean(argument, known)}")
 
 # Where images lie travels in the environment and not in a rule's parameters: a moved folder must not train again.
-os.environ[_specification.PLACES_VARIABLE] = json.dumps(
-    {name: _specification.places(STUDY.data_options(name)) for name in STUDY.study.data}
+os.environ[places.VARIABLE] = json.dumps(
+    {name: places.of(STUDY.specifications.data(name)) for name in STUDY.file.data}
 )
 
 # cuBLAS is deterministic only with a workspace of fixed size; read where a job starts
@@ -48,7 +50,6 @@ for folder in (Path(RESULTS), Path(STUDY.figures_folder)):
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK)):
         stop(f"{existing}: cannot be written to; make it a writable folder, or set results and figures_folder")
-RUNS = STUDY.study.runs
 FIGURES = [f"{STUDY.figures_folder}/{name}.png" for name in STUDY.figures]
 LOGS = f"{RESULTS}/logs"
 
@@ -57,30 +58,45 @@ LOGS = f"{RESULTS}/logs"
 # been edited since, this ends here and says which folder to delete.
 NONE = "(?!)"  # a pattern that nothing matches
 try:
-    LIVE = [member for member in STUDY.members if not STUDY.is_reference(member)]
-    LIVE_PROBES = [STUDY.probed[member] for member in STUDY.probed if not STUDY.is_reference(member)]
+    LIVE = [key for member, key in STUDY.members.items() if not STUDY.is_reference(member)]
+    LIVE_PROBES = [key for member, key in STUDY.probed.items() if not STUDY.is_reference(member)]
 except UserError as error:
     stop(error)
 
 
-def as_json(values):
-    """A specification as one line of JSON."""
-    return json.dumps(values, ensure_ascii=False)
+def one_of(values):
+    """A wildcard's constraint."""
+    return "|".join(sorted({str(value) for value in values})) or NONE
 
 
-def measures(members, tables):
-    """What a claim or figure reads. The manifests hold every checksum; the tables need only be there.
+def job(stage):
+    """What Snakemake asks for when it knows the wildcards: the stage's job of this study."""
+    return lambda w: STUDY.job(stage, **dict(w.items()))
+
+
+def spec(stage):
+    return lambda w: job(stage)(w).json
+
+
+def versions(stage):
+    """Of the code that the job goes through: a raise reruns it, an edit that moves no number does not."""
+    return lambda w: job(stage)(w).versions
+
+
+def inputs(stage):
+    """The manifests of what a job reads, and tables beside them, which need only be there.
 
     `ancient` is used for nothing else: Snakemake does not look for changed parameters downstream of a job that runs,
     so a rule all of whose running inputs are ancient would be passed over.
     """
-    folders = [f"{RESULTS}/measures/{member}" for member in members]
-    return {
-        "manifests": [f"{folder}/manifest.json" for folder in folders],
-        "tables": [ancient(f"{folder}/{table}.parquet") for folder in folders for table in tables],
-    }
+
+    def of(w):
+        found = dict(job(stage)(w).inputs)
+        return {**found, "tables": [ancient(path) for path in found["tables"]]} if "tables" in found else found
+
+    return of
 
 
-def split(wildcards):
-    """The prepared split of a run."""
-    return f"{RESULTS}/data/{RUNS[wildcards.run].data}/manifest.json"
+def outputs(stage, **wildcards):
+    """The files that a stage's jobs write, as a pattern."""
+    return STUDY.outputs(stage, **wildcards)

@@ -1,23 +1,22 @@
 rule figure:
     input:
-        unpack(lambda w: measures(STUDY.figures[w.figure], STUDY.figure_tables(w.figure))),
+        unpack(inputs("figure")),
     output:
         png=report(
-            f"{STUDY.figures_folder}/{{figure}}.png",
+            outputs("figure", name="{name}")[0],
             caption="../report/figure.rst",
             category="Figures",
-            labels={"figure": "{figure}", "study": STUDY.study.study},
+            labels={"figure": "{name}", "study": STUDY.file.study},
         ),
-        pdf=f"{STUDY.figures_folder}/{{figure}}.pdf",
-        csv=f"{STUDY.figures_folder}/{{figure}}.csv",
+        others=outputs("figure", name="{name}")[1:],
     params:
-        code=lambda w: _specification.code("figure", {"figure": w.figure}),
+        versions=versions("figure"),
         measures=f"{RESULTS}/measures",
-        members=lambda w: STUDY.figures[w.figure],
+        members=lambda w: STUDY.figures[w.name],
     log:
-        f"{LOGS}/figure-{{figure}}.log",
+        f"{LOGS}/figure-{{name}}.log",
     conda:
         "../../environment.yml"
     shell:
-        "dirconv figure --figure {wildcards.figure} --measures {params.measures} --out {output.png} {params.members}"
+        "dirconv figure --figure {wildcards.name} --measures {params.measures} --out {output.png} {params.members}"
         " 2> >(tee {log} >&2)"

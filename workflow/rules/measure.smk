@@ -1,26 +1,23 @@
 rule measure:
     input:
-        split=split,
-        start=f"{RESULTS}/starts/{{run}}/seed{{seed}}/manifest.json",
-        trajectory=f"{RESULTS}/runs/{{run}}/seed{{seed}}/manifest.json",
+        unpack(inputs("measure")),
     output:
-        [f"{RESULTS}/measures/{{run}}/seed{{seed}}/{name}.parquet" for name in modules("measures")],
-        f"{RESULTS}/measures/{{run}}/seed{{seed}}/manifest.json",
+        outputs("measure", name="{name}", seed="{seed}"),
     wildcard_constraints:
-        run="|".join(sorted({STUDY.members[member][0] for member in LIVE})) or NONE,
-        seed="|".join(sorted({str(STUDY.members[member][1]) for member in LIVE})) or NONE,
+        name=one_of(name for name, _ in LIVE),
+        seed=one_of(seed for _, seed in LIVE),
     params:
-        spec=lambda w: as_json(STUDY.flow_specification(w.run, int(w.seed))),
-        code=lambda w: _specification.code("measure", STUDY.flow_specification(w.run, int(w.seed))),
+        spec=spec("measure"),
+        versions=versions("measure"),
         split=subpath(input.split, parent=True),
         start=subpath(input.start, parent=True),
         trajectory=subpath(input.trajectory, parent=True),
         out=subpath(output[0], parent=True),
     log:
-        f"{LOGS}/measure-{{run}}-seed{{seed}}.log",
-    threads: STUDY.study.threads
+        f"{LOGS}/measure-{{name}}-seed{{seed}}.log",
+    threads: STUDY.file.threads
     resources:
-        gpu=lambda w: int(STUDY.study.device != "cpu"),
+        gpu=lambda w: int(STUDY.file.device != "cpu"),
     conda:
         "../../environment.yml"
     shell:
@@ -31,28 +28,25 @@ rule measure:
 # what a run asks for besides, each in a folder of its own, so that asking makes nothing else again
 rule probe:
     input:
-        split=split,
-        start=f"{RESULTS}/starts/{{run}}/seed{{seed}}/manifest.json",
-        trajectory=f"{RESULTS}/runs/{{run}}/seed{{seed}}/manifest.json",
+        unpack(inputs("probe")),
     output:
-        f"{RESULTS}/measures/{{run}}/{{probe}}-seed{{seed}}/{{probe}}.parquet",
-        f"{RESULTS}/measures/{{run}}/{{probe}}-seed{{seed}}/manifest.json",
+        outputs("probe", name="{name}", seed="{seed}", probe="{probe}"),
     wildcard_constraints:
-        run="|".join(sorted({run for run, _, _ in LIVE_PROBES})) or NONE,
-        seed="|".join(sorted({str(seed) for _, seed, _ in LIVE_PROBES})) or NONE,
-        probe="|".join(sorted({probe for _, _, probe in LIVE_PROBES})) or NONE,
+        name=one_of(name for name, _, _ in LIVE_PROBES),
+        seed=one_of(seed for _, seed, _ in LIVE_PROBES),
+        probe=one_of(probe for _, _, probe in LIVE_PROBES),
     params:
-        spec=lambda w: as_json(STUDY.probe_specification(w.run, int(w.seed), w.probe)),
-        code=lambda w: probe.code(STUDY.probe_specification(w.run, int(w.seed), w.probe)),
+        spec=spec("probe"),
+        versions=versions("probe"),
         split=subpath(input.split, parent=True),
         start=subpath(input.start, parent=True),
         trajectory=subpath(input.trajectory, parent=True),
         out=subpath(output[0], parent=True),
     log:
-        f"{LOGS}/probe-{{probe}}-{{run}}-seed{{seed}}.log",
-    threads: STUDY.study.threads
+        f"{LOGS}/probe-{{probe}}-{{name}}-seed{{seed}}.log",
+    threads: STUDY.file.threads
     resources:
-        gpu=lambda w: int(STUDY.study.device != "cpu"),
+        gpu=lambda w: int(STUDY.file.device != "cpu"),
     conda:
         "../../environment.yml"
     shell:

@@ -1,14 +1,14 @@
 # one job for all seeds of a problem: what costs a small problem its time is shared by all of them
-for name in STUDY.study.problems:
+for name in STUDY.file.problems:
 
     rule:
         name:
             f"problem_{name}"
         output:
-            [f"{RESULTS}/measures/{file}" for file in STUDY.problem_files(name)],
+            outputs("problem", name=name),
         params:
-            spec=as_json(STUDY.problem_specification(name)),
-            code=problem.code(STUDY.problem_specification(name)),
+            spec=STUDY.job("problem", name).json,
+            versions=STUDY.job("problem", name).versions,
             out=subpath(output[0], ancestor=2),
         log:
             f"{LOGS}/problem-{name}.log",

@@ -1,8 +1,8 @@
 rule audit:
     input:
-        claims=[f"{RESULTS}/claims/{name}.json" for name in STUDY.claims],
+        claims=[path for name in STUDY.claims for path in outputs("claim", name=name)],
         figures=FIGURES,
-        calibration=f"{RESULTS}/calibration.json",
+        calibration=outputs("calibrate"),
         measures=[f"{RESULTS}/measures/{member}/manifest.json" for member in STUDY.shown],
     output:
         json=f"{RESULTS}/audit.json",
@@ -10,10 +10,10 @@ rule audit:
         html=report(f"{RESULTS}/audit.html", caption="../report/audit.rst", category="Audit"),
     params:
         study=STUDY_FILE,
-        overrides=as_json({key: value for key, value in OVERRIDES.items() if key != "images"}),
-        title=STUDY.study.title,
-        # a moved-on code marks artifacts as stale without making them again, so the page depends on it
-        code=as_json([_specification.code("audit", {})] + [STUDY.code(member) for member in STUDY.shown]),
+        overrides=json.dumps({key: value for key, value in OVERRIDES.items() if key != "images"}),
+        title=STUDY.file.title,
+        # numbers that have moved mark artifacts as stale without making them again, so the page depends on the versions
+        versions=[STUDY.job("audit").versions, *(json.dumps(numerics.raised(STUDY.versions(m))) for m in STUDY.shown)],
     log:
         f"{LOGS}/audit.log",
     conda:

@@ -1,13 +1,12 @@
 rule homogeneity:
     output:
-        f"{RESULTS}/measures/{{run}}/homogeneity/homogeneity.parquet",
-        f"{RESULTS}/measures/{{run}}/homogeneity/manifest.json",
+        outputs("homogeneity", name="{name}"),
     params:
-        spec=lambda w: as_json(STUDY.network_specification(w.run, RUNS[w.run].seeds[0])),
-        code=lambda w: _specification.code("homogeneity", STUDY.network_specification(w.run, RUNS[w.run].seeds[0])),
+        spec=spec("homogeneity"),
+        versions=versions("homogeneity"),
         out=subpath(output[0], parent=True),
     log:
-        f"{LOGS}/homogeneity-{{run}}.log",
+        f"{LOGS}/homogeneity-{{name}}.log",
     conda:
         "../../environment.yml"
     shell:
@@ -16,24 +15,21 @@ rule homogeneity:
 
 rule train:
     input:
-        split=split,
-        check=f"{RESULTS}/measures/{{run}}/homogeneity/manifest.json",
+        unpack(inputs("train")),
     output:
-        f"{RESULTS}/starts/{{run}}/seed{{seed}}/start.safetensors",
-        f"{RESULTS}/starts/{{run}}/seed{{seed}}/training.parquet",
-        f"{RESULTS}/starts/{{run}}/seed{{seed}}/manifest.json",
+        outputs("train", name="{name}", seed="{seed}"),
     params:
-        spec=lambda w: as_json(STUDY.train_specification(w.run, int(w.seed))),
-        code=lambda w: _specification.code("train", STUDY.train_specification(w.run, int(w.seed))),
+        spec=spec("train"),
+        versions=versions("train"),
         split=subpath(input.split, parent=True),
         check=subpath(input.check, parent=True),
         out=subpath(output[0], parent=True),
         checkpoints=f"{RESULTS}/checkpoints",
     log:
-        f"{LOGS}/train-{{run}}-seed{{seed}}.log",
-    threads: STUDY.study.threads
+        f"{LOGS}/train-{{name}}-seed{{seed}}.log",
+    threads: STUDY.file.threads
     resources:
-        gpu=lambda w: int(STUDY.study.device != "cpu"),
+        gpu=lambda w: int(STUDY.file.device != "cpu"),
     conda:
         "../../environment.yml"
     shell:
@@ -43,24 +39,21 @@ rule train:
 
 rule flow:
     input:
-        split=split,
-        start=f"{RESULTS}/starts/{{run}}/seed{{seed}}/manifest.json",
+        unpack(inputs("flow")),
     output:
-        f"{RESULTS}/runs/{{run}}/seed{{seed}}/steps.parquet",
-        f"{RESULTS}/runs/{{run}}/seed{{seed}}/snapshots.safetensors",
-        f"{RESULTS}/runs/{{run}}/seed{{seed}}/manifest.json",
+        outputs("flow", name="{name}", seed="{seed}"),
     params:
-        spec=lambda w: as_json(STUDY.flow_specification(w.run, int(w.seed))),
-        code=lambda w: _specification.code("flow", STUDY.flow_specification(w.run, int(w.seed))),
+        spec=spec("flow"),
+        versions=versions("flow"),
         split=subpath(input.split, parent=True),
         start=subpath(input.start, parent=True),
         out=subpath(output[0], parent=True),
         checkpoints=f"{RESULTS}/checkpoints",
     log:
-        f"{LOGS}/flow-{{run}}-seed{{seed}}.log",
-    threads: STUDY.study.threads
+        f"{LOGS}/flow-{{name}}-seed{{seed}}.log",
+    threads: STUDY.file.threads
     resources:
-        gpu=lambda w: int(STUDY.study.device != "cpu"),
+        gpu=lambda w: int(STUDY.file.device != "cpu"),
     conda:
         "../../environment.yml"
     shell:

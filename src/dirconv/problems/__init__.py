@@ -40,6 +40,11 @@ def specification(options: dict[str, Any], where: str) -> Spec:
     return parse(module.Spec, options, where)
 
 
+def tables(name: str) -> tuple[str, ...]:
+    """The tables that the problem of that name answers with."""
+    return member("problems", name, "problem").TABLES
+
+
 def from_options(options: dict[str, Any]) -> Spec:
     """The same from options that have been validated already (needs no pydantic)."""
     return member("problems", options["name"], "problem").Spec(**options)

@@ -1,4 +1,4 @@
-"""Which device a job runs on: with several GPUs, one that no other job of this user has taken."""
+"""The device that a job runs on: with several GPUs, one that no other job of this user holds."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dirconv.errors import UserError
 
 WAIT = 5.0  # seconds between looks, while all are taken
 
-_held: dict[int, int] = {}  # device to open lock file: it is this process's until that ends, however it ends
+_held: dict[int, int] = {}  # device → open lock file, which this process holds until it ends
 
 
 def choose(wanted: str) -> torch.device:
-    """The device for `wanted` ("auto", "cpu" or "cuda"), taken by this process until it ends.
+    """The device for `wanted` ("auto", "cpu" or "cuda"), held by this process until it ends.
 
-    Every job locks its GPU in a file named after the device's own identifier. Snakemake only counts GPUs; this is what
-    keeps two jobs apart. Where all are taken the job waits for one. CUDA_VISIBLE_DEVICES is respected.
+    Snakemake only counts GPUs. What keeps two jobs apart is a lock on a file named after the device's identifier. If
+    all GPUs are held, the job waits. CUDA_VISIBLE_DEVICES is respected.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError("device: cuda was asked for but this machine has none; use device: auto or cpu")

@@ -1,4 +1,4 @@
-"""What jobs that run a network share: the specification, threads and device, the margin maps, the checkpoint."""
+"""What jobs that run a network share: threads and device, the margin maps, the time limit, the checkpoint."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from dirconv import artifacts, data, models
+from dirconv import artifacts, data, models, numerics
 from dirconv.errors import UserError
 from dirconv.margins.network import NetworkMap
-from dirconv.provenance import machine, now, versions
 from dirconv.stages import _device
-from dirconv.stages._specification import code
 
 IMAGE_CHANNELS = 3
+FORMAT = 2  # of a checkpoint's tensors and record
 SHARD = 15 * 2**20  # bytes of tensors in one file of a checkpoint: 16 MiB with its header, and some room
 
 
 def prepare(spec: dict[str, Any]) -> torch.device:
-    """Fix what a result depends on besides its inputs: threads, deterministic kernels, no TF32; choose the device."""
+    """Fix what a result depends on besides its inputs: threads, deterministic kernels, no TF32. Returns the device."""
     torch.set_num_threads(spec["threads"])
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs a pass over every result; nothing reads it
@@ -56,23 +55,16 @@ def maps(spec: dict[str, Any], split_folder: Path, device: torch.device) -> tupl
     return train, train.on(place(x_test), y_test.to(device))
 
 
-def provenance(stage: str, spec: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """What every manifest says of how its files came about."""
-    where = machine(torch.cuda.get_device_name() if device.type == "cuda" else "cpu")
-    return {
-        "specification": spec,
-        "code": code(stage, spec),
-        "versions": versions(),
-        "machine": where,
-        "created": now(),
-    }
+def in_words(device: torch.device) -> str:
+    """The device's name, for a manifest."""
+    return torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
 
 
 class Timer:
-    """Says when the next checkpoint is due, and when the job's time is up. Results depend on neither.
+    """Says when the next checkpoint is due and when the time limit is reached. Results depend on neither.
 
-    seconds: after which the job is to stop, to be gone on with by the same command; None: never. The environment
-    variable DIRCONV_CHECKPOINT_SECONDS replaces the interval of 30 s between checkpoints.
+    seconds: time limit; rerun the same command to resume. None: no limit. The environment variable
+    DIRCONV_CHECKPOINT_SECONDS replaces the interval of 30 s between checkpoints.
     """
 
     def __init__(self, seconds: float | None = None) -> None:
@@ -81,11 +73,11 @@ class Timer:
         self._last = time.monotonic()
 
     def up(self) -> bool:
-        """Whether the job's time is up."""
+        """Whether the time limit is reached."""
         return time.monotonic() >= self._end
 
     def due(self) -> bool:
-        """Whether the interval has passed since the last time that this was so, or the time is up."""
+        """Whether the interval has passed since this was last true, or the time limit is reached."""
         if time.monotonic() - self._last < self._interval and not self.up():
             return False
         self._last = time.monotonic()
@@ -93,21 +85,21 @@ class Timer:
 
 
 class Checkpoint:
-    """A job's place to go on from after it was killed: outside its outputs, which Snakemake deletes.
+    """What a killed job resumes from. It lies outside the job's outputs, which Snakemake deletes.
 
-    Its folder is named after a hash of specification, code and data, so another job can never go on from it. The
-    state lies in shards of at most `SHARD` bytes, so that it can be carried where single files are limited;
+    Its folder is named after a hash of specification, declared versions and inputs, so that no other job can resume it.
+    The state lies in shards of at most `SHARD` bytes, so that it can be carried where single files are limited;
     state.json, replaced atomically, names them with their checksums. Snapshots lie beside it, written once each.
     """
 
     def __init__(self, root: Path, stage: str, spec: dict[str, Any], *inputs: Path) -> None:
-        parts = [spec, code(stage, spec), *(artifacts.sha256(path) for path in inputs)]
+        parts = [FORMAT, spec, numerics.of_stage(stage, spec), *(artifacts.sha256(path) for path in inputs)]
         self.folder = Path(root) / artifacts.digest(artifacts.finite(parts))[:16]
         self._state = self.folder / "state.json"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the checkpoint: a job that Snakemake lost track of may still be running."""
+        """Hold the checkpoint alone: a job that Snakemake lost track of may still be running."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = self.folder / "lock"
@@ -118,11 +110,11 @@ class Checkpoint:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise UserError(f"{self.folder}: another process is at this run; wait for it or end it") from error
+                raise UserError(f"{self.folder}: another process works on this run; wait for it or end it") from error
             yield
 
     def save(self, tensors: dict[str, np.ndarray], record: dict[str, Any]) -> None:
-        """Replace the state. Other shards, of the last one or of a save that was killed, go once the new are named."""
+        """Replace the state. Older shards, and those of a save that was killed, are deleted once the new are named."""
         turn = "b" if any(name.startswith("a-") for name in self._state_shards()) else "a"
         saved = self._write(f"{turn}-state", tensors)
         # as text: the record may hold NaN, which is no JSON
@@ -132,7 +124,7 @@ class Checkpoint:
                 path.unlink()
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """The last state, or None where there is none; a damaged one counts as none."""
+        """The last state; None if there is none, or if it is damaged."""
         if not self._state.exists():
             return None
         try:
@@ -142,15 +134,15 @@ class Checkpoint:
             return None
 
     def keep(self, index: int, tensors: dict[str, np.ndarray]) -> None:
-        """Write a snapshot, which lies here until the trajectory is written."""
+        """Write a snapshot, which stays here until the trajectory is written."""
         artifacts.write_json(self._snapshot(index), self._write(self._snapshot(index).stem, tensors))
 
     def kept(self, index: int) -> dict[str, np.ndarray]:
-        """A snapshot. UserError where it is missing or damaged."""
+        """Read a snapshot. UserError if it is missing or damaged."""
         return self._read(artifacts.read_json(self._snapshot(index)))
 
     def remove(self) -> None:
-        """Done: the outputs are written."""
+        """Delete the checkpoint: the outputs are written."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _snapshot(self, index: int) -> Path:
@@ -175,15 +167,15 @@ class Checkpoint:
                     room = SHARD
                 shards[-1][name] = part
                 room -= part.nbytes
-        found = {}
+        checksums = {}
         for i, shard in enumerate(shards):
             path = self.folder / f"{stem}-{i}.safetensors"
             artifacts.write_tensors(path, shard)
-            found[path.name] = artifacts.sha256(path)
-        return {"shards": found, "shapes": {name: list(np.shape(array)) for name, array in tensors.items()}}
+            checksums[path.name] = artifacts.sha256(path)
+        return {"shards": checksums, "shapes": {name: list(np.shape(array)) for name, array in tensors.items()}}
 
     def _read(self, saved: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Tensors put together again."""
+        """Tensors, put together from their shards."""
         parts: dict[str, list[np.ndarray]] = {name: [] for name in saved["shapes"]}
         for file, claimed in saved["shards"].items():
             path = self.folder / file

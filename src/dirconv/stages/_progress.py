@@ -1,4 +1,4 @@
-"""Progress of a long job: a bar on a terminal, plain lines elsewhere, and the same lines in a log that is kept."""
+"""Progress of a long job: a bar on a terminal, plain lines elsewhere, and the same lines in a log."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ EVERY = 10.0  # seconds between plain lines
 class Progress:
     """Shows how far a job is and what it measures.
 
-    `history` lies beside the checkpoint and outlives a kill; `log`, which Snakemake deletes before it runs a job
-    again, starts with it. So the log tells of all that a job which went on has done.
+    `history` lies beside the checkpoint and outlives a kill. `log`, which Snakemake deletes before it reruns a job,
+    starts with it: a resumed job's log tells all that the job has done.
     """
 
     def __init__(self, title: str, log: Path, history: Path) -> None:
@@ -34,13 +34,13 @@ class Progress:
         self._first: float | None = None
 
     def update(self, share: float, text: str, final: bool = False) -> None:
-        """share: of the way, 0 to 1; text: what is measured, e.g. 'epoch 12  log10 L −3.1  cos 0.12'."""
+        """Show progress. share: 0 to 1; text: what is measured, e.g. 'epoch 12  log10 L −3.1  cos 0.12'."""
         moment = time.monotonic()
         self._bar.n = round(100 * share, 1)
         self._bar.set_postfix_str(text.strip(), refresh=False)
         self._bar.update(0)
         if self._first is None:
-            self._first = share  # a job that goes on starts with what is done already
+            self._first = share  # a resumed job starts with what is done already
         if final or moment - self._last >= EVERY:
             self._last = moment
             elapsed, done = moment - self._start, share - self._first
@@ -48,7 +48,7 @@ class Progress:
             self.line(f"{100 * share:5.1f}%  {text}  {left}")
 
     def line(self, text: str) -> None:
-        """A plain line: to the log, and to standard error where no bar is shown."""
+        """Write a plain line to the log, and to standard error where no bar is shown."""
         text = f"{self.title}: {text}"
         for path in self._files:
             with open(path, "a") as file:
@@ -57,5 +57,5 @@ class Progress:
             print(text, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.close()

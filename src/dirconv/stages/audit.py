@@ -9,52 +9,55 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from dirconv import artifacts, report
+from dirconv import artifacts, numerics, report
 from dirconv.claims import registry
 from dirconv.errors import UserError
-from dirconv.provenance import equivalents, now, versions
-from dirconv.stages import calibrate, resolve
+from dirconv.provenance import now, versions
+from dirconv.stages import calibrate
 from dirconv.stages import claim as claim_stage
+from dirconv.study.validate import load
+from dirconv.study.resolve import Study
 
 DEFAULT = Path("config/digits.yaml")  # the study that needs no --configfile
 RELATIVE = 1e-9  # to which a recomputed statistic must agree: another machine's libm may differ in the last digits
 
 
 def run(study_file: Path, overrides: str) -> None:
-    """Write audit.json, audit.md and audit.html of a study, all of whose claims have been judged.
+    """Write audit.json, audit.md and audit.html of a study whose claims have all been judged.
 
-    An artifact that other code than today's made is marked stale.
+    An artifact whose numbers have moved since it was made is marked stale.
     """
-    resolved = resolve.load(study_file, _overrides(overrides))
-    results = Path(resolved.results)
-    folders = {member: results / "measures" / member for member in resolved.shown}
+    study = load(study_file, _overrides(overrides))
+    results = Path(study.results)
+    folders = {member: results / "measures" / member for member in study.shown}
     manifests = {member: artifacts.read_manifest(folder) for member, folder in folders.items()}
-    stale = {member for member, manifest in manifests.items() if _stale(manifest, resolved.code(member))}
-    for member, (name, _) in resolved.solved.items():  # Snakemake does not know how a clone's artifacts came about
-        today = artifacts.finite(resolved.problem_specification(name)["problem"])
+    stale = {member for member, manifest in manifests.items() if moved(manifest, study.versions(member))}
+    for member, (name, _) in study.solved.items():  # Snakemake does not know how a clone's artifacts came about
+        today = artifacts.finite(study.job("problem", name).spec["problem"])
         if member in manifests and manifests[member]["specification"]["problem"] != today:
             raise UserError(
                 f"{folders[member]}: made with other options than {study_file} has now; delete it to run again"
             )
     trained = {member: manifest for member, manifest in manifests.items() if "trajectory" in manifest}
     first = next(iter(trained.values()), {}).get("trajectory") or next(iter(manifests.values()))
+    origin = first["made_by"]
     audit = {
-        "study": resolved.study.study,
-        "title": resolved.study.title,
+        "study": study.file.study,
+        "title": study.file.title,
         "created": now(),
         "version": versions()["dirconv"],
-        "machine": first["machine"],
-        "versions": first["versions"],
+        "machine": origin["machine"],
+        "versions": origin["versions"],
         "data": {manifest["specification"]["run"]: manifest["data"] for manifest in trained.values()},
-        "results": resolved.results,
-        "registry": resolved.study.registry,
+        "results": study.results,
+        "registry": study.file.registry,
         "configuration": str(study_file),
-        "command": _command(resolved, study_file),
-        "see_also": [_other(Path(path), study_file) for path in resolved.study.see_also],
+        "command": _command(study, study_file),
+        "see_also": [_other(Path(path), study_file) for path in study.file.see_also],
         "runs": {member: _run(manifest, member in stale) for member, manifest in trained.items()},
-        "problems": _problems({member: m for member, m in manifests.items() if member in resolved.solved}, stale),
+        "problems": _problems({member: m for member, m in manifests.items() if member in study.solved}, stale),
         "calibration": artifacts.read_json(results / "calibration.json")["scores"],
-        "claims": [_claim(resolved, name, stale, study_file) for name in resolved.claims],
+        "claims": [_claim(study, name, stale, study_file) for name in study.claims],
     }
     artifacts.write_json(results / "audit.json", audit)
     audit = artifacts.read_json(results / "audit.json")
@@ -62,20 +65,20 @@ def run(study_file: Path, overrides: str) -> None:
     artifacts.write_text(results / "audit.html", report.html(audit))
 
 
-def _command(resolved: resolve.Resolved, study_file: Path, target: str = "") -> str:
+def _command(study: Study, study_file: Path, target: str = "") -> str:
     words = ["uv run snakemake --cores all", target, "" if study_file == DEFAULT else f"--configfile {study_file}"]
-    if any(data["source"] == "folder" and data.get("path") is None for data in resolved.study.data.values()):
+    if any(data["source"] == "folder" and data.get("path") is None for data in study.file.data.values()):
         words.append("--config images=PATH")  # where they lie differs from one machine to another
     return " ".join(word for word in words if word)
 
 
 def _other(path: Path, study_file: Path) -> dict[str, str]:
-    """Another study, and where its page is, or would be."""
+    """Another study: its title, its results folder, and the command that makes its page."""
     try:
-        other = resolve.load(path)
+        other = load(path)
     except UserError as error:
         raise UserError(f"{study_file}: see_also: {error}") from error
-    title = other.study.title or other.study.study
+    title = other.file.title or other.file.study
     return {"title": title, "results": other.results, "command": _command(other, path)}
 
 
@@ -89,21 +92,9 @@ def _overrides(text: str) -> dict[str, Any]:
     return values
 
 
-def _stale(manifest: dict[str, Any], today: dict[str, str]) -> bool:
-    """Whether today's code is not the code that made these measures, or anything that they were made from."""
-    return any(made != today[stage].split("-")[0] for stage, made in codes(manifest).items())
-
-
-def codes(manifest: dict[str, Any]) -> dict[str, str]:
-    """By stage, the code that made a folder of measures and what they were made from, by the hash that it goes by.
-
-    Without the version of torch: the page names it, and another one does not make a result stale.
-    """
-    problem = "problem" in manifest["specification"]
-    kinds = {"problem": problem, "probe": "probe" in manifest["specification"], "measure": "trajectory" in manifest}
-    stage = next((kind for kind, is_one in kinds.items() if is_one), "homogeneity")
-    made = {key: code.split("-")[0] for key, code in {**manifest.get("made_by", {}), stage: manifest["code"]}.items()}
-    return {key: equivalents().get(code, code) for key, code in made.items()}
+def moved(manifest: dict[str, Any], today: dict[str, int]) -> list[str]:
+    """The parts whose numbers have moved since these measures, or anything that they were made from, were made."""
+    return numerics.moved(manifest["made_by"]["numerics"], today)
 
 
 def _run(manifest: dict[str, Any], stale: bool) -> dict[str, Any]:
@@ -116,14 +107,13 @@ def _run(manifest: dict[str, Any], stale: bool) -> dict[str, Any]:
         "method": spec["flow"],
         "stop": manifest["stop"],
         "summary": manifest["summary"],
-        "machine": manifest["trajectory"]["machine"],
-        "created": manifest["trajectory"]["created"],
+        **{key: manifest["trajectory"]["made_by"][key] for key in ("machine", "created")},
         "stale": stale,
     }
 
 
 def _problems(manifests: dict[str, dict[str, Any]], stale: set[str]) -> dict[str, dict[str, Any]]:
-    """A row a problem; what its seeds came to is told by the median."""
+    """A row a problem: the medians over its seeds."""
     found: dict[str, dict[str, Any]] = {}
     for member, manifest in manifests.items():
         spec = manifest["specification"]
@@ -131,7 +121,8 @@ def _problems(manifests: dict[str, dict[str, Any]], stale: set[str]) -> dict[str
             spec["run"],
             {
                 **{key: spec[key] for key in ("problem", "degree", "loss")},
-                **{key: manifest[key] for key in ("data", "machine", "created")},
+                "data": manifest["data"],
+                **{key: manifest["made_by"][key] for key in ("machine", "created")},
                 "seeds": [],
                 "stops": [],
                 "summaries": [],
@@ -151,8 +142,8 @@ def _problems(manifests: dict[str, dict[str, Any]], stale: set[str]) -> dict[str
     return found
 
 
-def _claim(resolved: resolve.Resolved, name: str, stale: set[str], study_file: Path) -> dict[str, Any]:
-    verdict = artifacts.read_json(Path(resolved.results) / "claims" / f"{name}.json")
+def _claim(study: Study, name: str, stale: set[str], study_file: Path) -> dict[str, Any]:
+    verdict = artifacts.read_json(Path(study.results) / "claims" / f"{name}.json")
     entry = verdict["entry"]
     return {
         "id": name,
@@ -160,10 +151,10 @@ def _claim(resolved: resolve.Resolved, name: str, stale: set[str], study_file: P
         **{key: verdict[key] for key in ("verdict", "agrees", "reason", "statistic")},
         "judged": " ".join(inspect.cleandoc(registry.rule(entry["rule"]).Thresholds.__doc__).replace("`", "").split()),
         "thresholds": entry["thresholds"],
-        "figure": f"{resolved.figures_folder}/{entry['figure']}.png",
-        "target": _command(resolved, study_file, f"claim_{name}"),
+        "figure": f"{study.figures_folder}/{entry['figure']}.png",
+        "target": _command(study, study_file, f"claim_{name}"),
         "seeds": verdict["seeds"],
-        "stale": sorted(stale & set(resolved.inputs(name))),
+        "stale": sorted(stale & set(study.inputs(name))),
         "evidence": verdict["evidence"],
     }
 

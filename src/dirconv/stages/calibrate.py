@@ -8,15 +8,14 @@ from typing import Any
 from dirconv import artifacts
 from dirconv.claims import calibration, registry
 from dirconv.errors import UserError
-from dirconv.stages._specification import code
+from dirconv.stages._provenance import made_by
 
 
 def run(registry_file: Path, out: Path) -> None:
     """Write the scores of the rules with the registry's thresholds to `out` (JSON)."""
     found = scores(registry.load(registry_file))
-    artifacts.write_json(
-        out, {"registry": str(registry_file), "scores": found, "code": code("calibrate", calibration.SPECIFICATION)}
-    )
+    origin = made_by("calibrate", calibration.SPECIFICATION)
+    artifacts.write_json(out, {"registry": str(registry_file), "scores": found, "made_by": origin})
 
 
 def scores(claims: dict[str, registry.Claim]) -> dict[str, list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ from dirconv import artifacts
 from dirconv.claims import Evidence, Outcome, ensemble, registry
 from dirconv.errors import UserError
 from dirconv.options import did_you_mean, parse
-from dirconv.stages._specification import code
+from dirconv.stages._provenance import made_by
 
 
 def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) -> dict[str, Any]:
@@ -86,4 +86,4 @@ def run(name: str, registry_file: Path, measures: Path, members: list[str], out:
         raise UserError(f"--claim: unknown claim {name!r}{did_you_mean(name, list(claims))}")
     entry = registry.entry(claims[name])
     verdict = judge(name, claims[name], measures, members)
-    artifacts.write_json(out, {**verdict, "entry": entry, "code": code("claim", entry)})
+    artifacts.write_json(out, {**verdict, "entry": entry, "made_by": made_by("claim", entry)})

@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from dirconv import artifacts, data
-from dirconv.provenance import now, versions
-from dirconv.stages._specification import code, what, with_places
+from dirconv.stages._provenance import made_by
+from dirconv.study import places
 
 
-def run(options: dict[str, Any], name: str, out: Path) -> None:
+def run(options: dict[str, Any], out: Path, name: str) -> None:
     """Write split.safetensors and manifest.json of the data set `name` to `out`."""
-    record = data.prepare(with_places(options, name), out, f"data.{name}")
-    spec = what(options)
+    record = data.prepare(places.restored(options, name), out, f"data.{name}")
+    spec = places.without(options)
     artifacts.write_manifest(
-        out,
-        ["split.safetensors"],
-        {"specification": spec, "code": code("data", spec), "versions": versions(), "created": now(), **record},
+        out, ["split.safetensors"], {"specification": spec, "made_by": made_by("data", spec), **record}
     )

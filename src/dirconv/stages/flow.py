@@ -16,6 +16,7 @@ from dirconv.errors import Unfinished
 from dirconv.options import Stop
 from dirconv.stages import _job
 from dirconv.stages._progress import Progress
+from dirconv.stages._provenance import made_by
 
 WEIGHTS = "weights"
 SCALARS = [field.name for field in dataclasses.fields(flow.State) if field.name not in (WEIGHTS, "memory")]
@@ -39,7 +40,7 @@ def run(
     instead, with the stop reason `TIME`. Its checkpoint stays: once `out` is deleted, the same call goes on.
     """
     device = _job.prepare(spec)
-    artifacts.read_manifest(start)
+    origin = artifacts.read_manifest(start)
     first = torch.from_numpy(artifacts.read_tensors(start / "start.safetensors")["weights"]).to(device)
     margin_map, _ = _job.maps(spec, split, device)
     if spec["frozen"]:
@@ -96,7 +97,8 @@ def run(
             checkpoint.keep(len(taken), {WEIGHTS: _weights(step, spec)})
             taken.append(step.state.step)
         stop = str(event.stop) if ended else TIME
-        _write(out, rows, taken, checkpoint, {**_job.provenance("flow", spec, device), "stop": stop})
+        origin = made_by("flow", spec, origin, device=_job.in_words(device))
+        _write(out, rows, taken, checkpoint, {"specification": spec, "made_by": origin, "stop": stop})
         progress.close()
         if ended:
             checkpoint.remove()

@@ -14,6 +14,7 @@ from dirconv.errors import UserError
 from dirconv.margins import homogeneity
 from dirconv.margins.network import NetworkMap
 from dirconv.stages import _job
+from dirconv.stages._provenance import made_by
 
 SCALES = (0.25, 0.5, 0.8, 1.25, 2.0, 4.0)  # c in f(cW) = c^L f(W)
 TOLERANCE = 1e-6  # relative; a homogeneous network in float64 stays below 1e-12
@@ -26,7 +27,7 @@ def run(spec: dict[str, Any], out: Path) -> None:
 
     Homogeneity is a property of the network, not of data, so it is asked on standard normal images, in float64.
     """
-    device = _job.prepare({"threads": 1, "device": "cpu"})
+    _job.prepare({"threads": 1, "device": "cpu"})
     generator = torch.Generator().manual_seed(spec["seed"])
     model = models.from_options(spec["model"])
     network = models.create(model, _job.IMAGE_CHANNELS, spec["outputs"], generator, spec["scale"]).double()
@@ -36,7 +37,7 @@ def run(spec: dict[str, Any], out: Path) -> None:
     margin_map = NetworkMap(network, images, labels, spec["degree"], model.coupled, chunk=IMAGES)
     table = pd.DataFrame(homogeneity(margin_map, margin_map.flatten(), SCALES, generator))
     artifacts.write_table(out / "homogeneity.parquet", table)
-    artifacts.write_manifest(out, ["homogeneity.parquet"], _job.provenance("homogeneity", spec, device))
+    artifacts.write_manifest(out, ["homogeneity.parquet"], {"specification": spec, "made_by": made_by("homogeneity", spec)})
 
 
 def require(folder: Path, run_name: str) -> None:

@@ -10,6 +10,7 @@ import torch
 from dirconv import artifacts, losses, measures
 from dirconv.options import member, modules
 from dirconv.stages import _job
+from dirconv.stages._provenance import made_by
 from dirconv.stages._summary import summary
 
 
@@ -40,11 +41,11 @@ def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: P
         out,
         [f"{name}.parquet" for name in names],
         {
-            **_job.provenance("measure", spec, device),
+            "specification": spec,
+            "made_by": made_by("measure", spec, data, origin, source, device=_job.in_words(device)),
             "stop": source["stop"],
             "summary": summary(found.path),
-            "made_by": {"data": data["code"], "train": origin["code"], "flow": source["code"]},
-            "trajectory": {key: source[key] for key in ("machine", "versions", "created", "files")},
+            "trajectory": {key: source[key] for key in ("made_by", "files")},
             "data": {key: data[key] for key in ("variant", "classes", "counts", "source_sha256")},
         },
     )

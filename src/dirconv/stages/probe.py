@@ -7,15 +7,7 @@ from typing import Any
 
 from dirconv import artifacts
 from dirconv.options import member
-from dirconv.provenance import code_hash, machine, now, versions
-
-
-def code(spec: dict[str, Any]) -> str:
-    """What the artifacts' code is known by: as `_specification.code`, for a probe's specification."""
-    found = code_hash(
-        "dirconv.stages.probe", f"dirconv.probes.{spec['probe']}", f"dirconv.models.{spec['model']['name']}"
-    )
-    return f"{found}-torch{versions().get('torch', '')}"
+from dirconv.stages._provenance import made_by
 
 
 def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: Path) -> None:
@@ -44,12 +36,10 @@ def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: P
     data = artifacts.read_manifest(split)
     record = {
         "specification": spec,
-        "code": code(spec),
+        "made_by": made_by(
+            "probe", spec, data, artifacts.read_manifest(start), source, device=_job.in_words(device)
+        ),
         "stop": source["stop"],
-        "made_by": {"data": data["code"], "train": artifacts.read_manifest(start)["code"], "flow": source["code"]},
         "data": {key: data[key] for key in ("variant", "classes", "counts", "source_sha256")},
-        "machine": machine(torch.cuda.get_device_name() if device.type == "cuda" else "cpu"),
-        "versions": versions(),
-        "created": now(),
     }
     artifacts.write_manifest(out, [f"{name}.parquet"], record)

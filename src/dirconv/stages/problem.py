@@ -10,19 +10,8 @@ from typing import Any
 
 from dirconv import artifacts, problems
 from dirconv.options import member
-from dirconv.provenance import code_hash, machine, now, versions
+from dirconv.stages._provenance import made_by
 from dirconv.stages._summary import summary
-
-
-def code(spec: dict[str, Any]) -> str:
-    """What the artifacts' code is known by: as `_specification.code`, for a problem's specification."""
-    found = code_hash("dirconv.stages.problem", f"dirconv.problems.{spec['problem']['name']}")
-    return f"{found}-torch{versions().get('torch', '')}"
-
-
-def tables(name: str) -> tuple[str, ...]:
-    """The tables that the problem of that name answers with."""
-    return member("problems", name, "problem").TABLES
 
 
 def run(spec: dict[str, Any], out: Path) -> None:
@@ -42,12 +31,9 @@ def run(spec: dict[str, Any], out: Path) -> None:
                 "degree": problem.degree,
                 "loss": problem.loss,
             },
-            "code": code(spec),
+            "made_by": made_by("problem", spec),
             "stop": one.stop,
             "summary": summary(one.tables["path"]),
             "data": problem.data,
-            "machine": machine(),
-            "versions": versions(),
-            "created": now(),
         }
         artifacts.write_manifest(folder, [f"{name}.parquet" for name in one.tables], record)

@@ -16,9 +16,10 @@ from dirconv.margins.network import NetworkMap
 from dirconv.options import Train
 from dirconv.stages import _job, homogeneity
 from dirconv.stages._progress import Progress
+from dirconv.stages._provenance import made_by
 
-CLASSIFIED = "classified"  # ℒ < ℓ(0)
-EPOCHS = "epochs"  # given up
+CLASSIFIED = "classified"  # stop reason: ℒ < ℓ(0)
+EPOCHS = "epochs"  # stop reason: as many epochs as allowed, without that
 
 
 def run(
@@ -32,7 +33,7 @@ def run(
 ) -> None:
     """Write start.safetensors (weights), training.parquet (a row an epoch) and manifest.json to `out`.
 
-    Unfinished where that takes more than `seconds`; the same call goes on from there.
+    Unfinished at the time limit, `seconds`; the same call resumes.
     """
     homogeneity.require(check, spec["run"])
     device = _job.prepare(spec)
@@ -53,7 +54,7 @@ def run(
                 random=torch.from_numpy(tensors["random"]),
             )
             rows = record["rows"]
-            progress.line(f"goes on from epoch {state.epoch}")
+            progress.line(f"resumes at epoch {state.epoch}")
         else:
             rows.append(_row(margin_map, test_map, loss, state))
         timer = _job.Timer(seconds)
@@ -84,9 +85,9 @@ def run(
         reason = CLASSIFIED if rows[-1]["ln_risk"] < loss.ln_at_zero else EPOCHS
         artifacts.write_tensors(out / "start.safetensors", {"weights": state.weights.cpu().numpy()})
         artifacts.write_table(out / "training.parquet", pd.DataFrame(rows))
-        artifacts.write_manifest(
-            out, ["start.safetensors", "training.parquet"], {**_job.provenance("train", spec, device), "stop": reason}
-        )
+        origin = made_by("train", spec, artifacts.read_manifest(split, verify=False), device=_job.in_words(device))
+        record = {"specification": spec, "made_by": origin, "stop": reason}
+        artifacts.write_manifest(out, ["start.safetensors", "training.parquet"], record)
         progress.close()
         checkpoint.remove()
 

@@ -1,4 +1,4 @@
-"""The typed configuration of a study. Unknown keys are refused; `dirconv.stages.resolve` validates what they name."""
+"""What a study file may hold, typed. Unknown keys are refused; `dirconv.study.validate` validates what they name."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Problem:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Study:
+class StudyFile:
     """A study file. It stands alone: nothing is merged into it."""
 
     study: str
