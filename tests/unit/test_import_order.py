@@ -34,14 +34,16 @@ HOUSE = (  # from top to bottom; those in one row may not import each other
     ("oracles",),
     ("artifacts", "provenance"),
     ("config",),
+    ("goals",),
     ("options",),
     ("errors",),
 )
 LEVEL = {room: level for level, row in enumerate(HOUSE) for room in row}
 READERS = ("report", "figures", "claims")  # of tables
-OPEN_TO_READERS = {*READERS, "artifacts", "provenance", "config", "options", "errors"}
+OPEN_TO_READERS = {*READERS, "artifacts", "provenance", "config", "goals", "options", "errors"}
 HEAVY = {"torch", "torchvision"}
-DYNAMIC = {"options"}  # the only room that may import by a computed name; specifications name what it finds
+# may import by a computed name: specifications name what `options` finds; the package itself offers `follow` lazily
+DYNAMIC = {"options", ""}
 
 PACKAGE = Path(dirconv.__file__).parent
 
@@ -128,7 +130,7 @@ def holds_spec(module: str) -> bool:
 
 def test_reading_a_configuration_and_drawing_need_no_torch():
     light = [
-        *of_rooms("config", "options", "data", "models", *READERS),
+        *of_rooms("", "config", "goals", "options", "data", "models", *READERS),
         *(module for module in of_rooms("flow") if holds_spec(module)),
         *(module for module in ("dirconv.cli", "dirconv.stages.resolve") if module in FILES),
     ]

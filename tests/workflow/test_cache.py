@@ -56,7 +56,7 @@ def test_an_edit_reruns_its_chain_and_no_other(finished):
 
 
 def test_comments_and_docstrings_rerun_nothing(finished):
-    path = finished.folder / "src" / "dirconv" / "flow" / "descent.py"
+    path = finished.folder / "src" / "dirconv" / "flow" / "methods" / "descent.py"
     path.write_text(path.read_text().replace('r"""Full-batch', 'r"""The full-batch') + "\n# a remark\n")
     assert finished.planned() == {}
 

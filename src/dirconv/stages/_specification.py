@@ -35,7 +35,7 @@ def code(stage: str, specification: dict[str, Any]) -> str:
     if stage in ("homogeneity", *TRAINS):
         named.append(f"models.{specification['model']['name']}")
     if stage == "flow":
-        named.append(f"flow.{specification['flow']['method']}")
+        named.append(f"flow.methods.{specification['flow']['method']}")
     if stage == "measure":
         named += [f"measures.{name}" for name in modules("measures")]
     if stage == "claim":
