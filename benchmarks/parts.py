@@ -21,7 +21,8 @@ from typing import Any
 import torch
 
 from dirconv import artifacts
-from dirconv.flow import _dual, _proximal
+from dirconv.flow import dual
+from dirconv.flow.methods import _proximal
 from dirconv.margins import network
 from dirconv.provenance import machine, versions
 from dirconv.stages import _job, flow
@@ -35,10 +36,10 @@ PARTS = [  # where, what, and what to call it by its arguments
     (network.NetworkRows, "pullback", None),
     (network.NetworkRows, "gram", None),
     (network.NetworkRows, "_factors", None),
-    (_dual, "solve", None),
-    (_dual, "_newton", None),
-    (_dual, "_interior", None),
-    (_dual, "_cholesky", None),
+    (dual, "solve", None),
+    (dual, "_newton", None),
+    (dual, "_interior", None),
+    (dual, "_cholesky", None),
     (_job.Checkpoint, "save", None),
     (_job.Checkpoint, "keep", None),
 ]

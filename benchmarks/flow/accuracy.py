@@ -16,8 +16,8 @@ import torch
 
 from benchmarks.flow import common
 from dirconv import flow, losses
-from dirconv.flow import proximal, rk4
-from dirconv.options import Stop
+from dirconv.flow.methods import proximal, rk4
+from dirconv.goals import Stop
 
 WIDTH = 0.25
 NEAR, FAR = 0.0125, 0.2  # τ
@@ -27,10 +27,10 @@ EXPLICIT = (4e-4, 2e-4)  # relative arc length
 
 def _explicitly(margin_map: Any, loss: Any, start: torch.Tensor, size: float) -> tuple[torch.Tensor, int]:
     """Direction at τ = NEAR, on the chord of the step that passes it, and how many steps that took."""
-    norm, before, tau_before = float(start.norm()), start / start.norm(), 0.0
+    before, tau_before = start / start.norm(), 0.0
     spec, stop = rk4.Spec(step=size), Stop(tau=NEAR, steps=10**6)
-    for event in flow.follow(margin_map, loss, spec, stop, flow.State(start.clone()), norm_start=norm):
-        tau, direction = math.log(event.step.norm / norm), event.step.state.weights / event.step.norm
+    for event in flow.follow(margin_map, loss, spec, stop, flow.State.at_start(start.clone())):
+        tau, direction = event.step.tau, event.step.state.weights / event.step.norm
         if tau >= NEAR:
             mixed = before + (NEAR - tau_before) / (tau - tau_before) * (direction - before)
             return mixed / mixed.norm(), event.step.state.step

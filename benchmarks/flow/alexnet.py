@@ -9,10 +9,10 @@ from typing import Any
 
 from benchmarks.flow import common
 from dirconv import losses
-from dirconv.flow import proximal, sgd
+from dirconv.flow.methods import proximal, sgd
+from dirconv.goals import Stop
 from dirconv.margins import Pullback
 from dirconv.margins.network import NetworkMap
-from dirconv.options import Stop
 
 WIDTH = 0.5
 

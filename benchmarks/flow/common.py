@@ -13,11 +13,12 @@ from typing import Any
 import torch
 
 from dirconv import data, flow, models, training
+from dirconv.goals import Stop
 from dirconv.losses import Loss
 from dirconv.margins import MarginMap
 from dirconv.margins.network import NetworkMap
 from dirconv.models import alexnet
-from dirconv.options import Stop, Train
+from dirconv.options import Train
 from dirconv.stages import data as data_stage
 
 CLASSES = {"negative": ["airplane"], "positive": ["automobile"]}
@@ -61,16 +62,14 @@ def followed(
     margin_map: MarginMap, loss: Loss, spec: Any, start: torch.Tensor, stop: Stop, seconds: float
 ) -> dict[str, Any]:
     """A run until its goal or its time is up: where it came to, when it passed each mark, where it landed."""
-    norm = float(start.norm())
     begin = time.monotonic()
     path, marks, directions = [], {}, {}
-    for event in flow.follow(margin_map, loss, spec, stop, flow.State(start.clone()), norm_start=norm):
+    for event in flow.follow(margin_map, loss, spec, stop, flow.State.at_start(start.clone())):
         step, spent = event.step, time.monotonic() - begin
-        tau = math.log(step.norm / norm)
         path.append(
             {
                 "seconds": round(spent, 2),
-                "tau": tau,
+                "tau": step.tau,
                 "ln_inverse_risk": -step.ln_risk,
                 "zeta": step.state.path_length,
                 "cos": step.cos,
@@ -81,7 +80,7 @@ def followed(
             if -step.ln_risk >= mark:
                 marks.setdefault(f"{mark:.6g}", round(spent, 1))
         if step.landed:
-            directions[round(tau, 6)] = step.state.weights / step.norm
+            directions[round(step.tau, 6)] = step.state.weights / step.norm
         if spent > seconds:
             break
     state = event.step.state

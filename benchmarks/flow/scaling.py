@@ -15,8 +15,8 @@ import numpy as np
 
 from benchmarks.flow import common
 from dirconv import flow, losses
-from dirconv.flow import proximal
-from dirconv.options import Stop
+from dirconv.flow.methods import proximal
+from dirconv.goals import Stop
 
 STEPS = 12
 
@@ -55,9 +55,9 @@ def one(options: argparse.Namespace) -> None:
     images, labels = common.images(options, options.examples)
     margin_map, loss = common.network_map(images, labels, options.width, 0), losses.get("logistic")
     weights = common.trained(margin_map, loss, 0)
-    spec, norm = proximal.Spec(tolerance=0.05), float(weights.norm())
+    spec = proximal.Spec(tolerance=0.05)
     times = []
-    for event in flow.follow(margin_map, loss, spec, Stop(steps=STEPS), flow.State(weights), norm_start=norm):
+    for event in flow.follow(margin_map, loss, spec, Stop(steps=STEPS), flow.State.at_start(weights)):
         times.append(time.monotonic())
         last = event.step.state
     spread = np.diff(times)

@@ -14,9 +14,9 @@ from scipy.integrate import solve_ivp
 from threadpoolctl import threadpool_limits
 
 from dirconv import flow, losses
-from dirconv.flow import proximal
+from dirconv.flow.methods import proximal
+from dirconv.goals import Stop
 from dirconv.margins.function import FunctionMap
-from dirconv.options import Stop
 
 
 def squared_relu() -> tuple[FunctionMap, np.ndarray, Any]:
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         begin = time.monotonic()
         stop = Stop(tau=end, steps=10**6)
         spec = proximal.Spec(tolerance=tolerance, land=end)
-        events = list(flow.follow(counted_map, loss, spec, stop, flow.State(start.clone()), norm_start=radius))
+        events = list(flow.follow(counted_map, loss, spec, stop, flow.State.at_start(start.clone())))
         spent = time.monotonic() - begin
         error = float(np.linalg.norm(direction(events[-1].step.state.weights.numpy()) - reference))
         rows.append(["proximal", tolerance, error, calls[0], 0, spent])

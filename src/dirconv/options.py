@@ -13,7 +13,6 @@ import difflib
 import functools
 import importlib
 import json
-import math
 import pkgutil
 import re
 import typing
@@ -51,24 +50,6 @@ class Train:
             raise ValueError(f"epochs: must not be negative, got {self.epochs}")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum: must be at least 0 and below 1, got {self.momentum}")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Stop:
-    """Where a flow stops: at the first of these that is reached. Never on seconds."""
-
-    steps: int = 1000
-    log_inverse_risk: float = math.inf  # ln(1/ℒ)
-    tau: float = math.inf  # τ = ln(‖W‖/‖W₀‖), from the flow's start
-    cos: float = math.inf  # alignment of the velocity
-    tail: float = 0.0  # path that would remain, tan ∠ decaying in τ as over the last half of it; 0: do not ask
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
-
-    def __post_init__(self) -> None:
-        require_positive(self, "steps", "log_inverse_risk", "tau", "cos")
-        if not self.tail >= 0:
-            raise ValueError(f"tail: must not be negative, got {self.tail}")
 
 
 def modules(package: str) -> list[str]:

@@ -12,9 +12,9 @@ from torch import nn
 from dirconv import losses
 from dirconv.claims import Evidence, Verdict
 from dirconv.claims.rules import decomposition as rule
+from dirconv.flow.rates import decompose
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory, decomposition
-from dirconv.measures._decomposition import decompose
 
 LOSSES = [losses.get("exponential"), losses.get("logistic")]
 
@@ -110,12 +110,14 @@ def trajectory(found, weights, loss=LOSSES[1]):
     """A run whose snapshots are all its steps."""
     margins = [found.values(w.double()) for w in weights]
     ln_risk = [float(loss.ln_risk(p)) for p in margins]
+    norm = np.array([float(w.double().norm()) for w in weights])
     steps = pd.DataFrame(
         {
             "step": np.arange(len(weights)) * 10,
+            "tau": np.log(norm / norm[0]),
             "zeta": 0.0,
             "ln_risk": ln_risk,
-            "norm": [float(w.double().norm()) for w in weights],
+            "norm": norm,
             "cos": 0.5,
             "unnormalised_margin": [loss.inverse(each) for each in ln_risk],
         }

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from dirconv.flow import _dual
+from dirconv.flow import dual
 
 SCALES = [1.0, 1e2, 1e4, 1e6, 1e8, 1e10, 1e12]
 SEEDS = list(itertools.product([2, 3, 6, 20, 60], range(3)))
@@ -18,7 +18,7 @@ KINDS = ["full", "singular", "one direction", "duplicates", "nearly equal"]
 
 def solve(a, b, start=None):
     """NumPy to NumPy: q and ln q."""
-    found = _dual.solve(*(torch.from_numpy(np.asarray(x, dtype=float)) for x in (a, b)), start)
+    found = dual.solve(*(torch.from_numpy(np.asarray(x, dtype=float)) for x in (a, b)), start)
     return found.q.numpy(), found.ln_q.numpy()
 
 
@@ -218,8 +218,8 @@ def test_a_library_finds_the_same_minimum_with_the_entropy(kind):
 
 def test_a_good_start_saves_work():
     a, b = (torch.from_numpy(x) for x in problem("full", 40, 0, 1e6))
-    cold = _dual.solve(a, b)
-    warm = _dual.solve(a, b + 1e-3, cold.ln_q)
+    cold = dual.solve(a, b)
+    warm = dual.solve(a, b + 1e-3, cold.ln_q)
     assert warm.converged
     assert warm.factorizations <= 2 < cold.factorizations
 
@@ -227,29 +227,29 @@ def test_a_good_start_saves_work():
 def test_where_a_factorisation_is_dear_a_start_that_leads_nowhere_is_soon_given_up(monkeypatch):
     a, b = (torch.from_numpy(x) for x in problem("full", 60, 0, 1e7))
     b = 0.01 * b  # so that half of the examples have a weight
-    cold = _dual.solve(a, b)
+    cold = dual.solve(a, b)
     far = torch.log_softmax(-60 * torch.rand(60, generator=torch.Generator().manual_seed(0)).double(), 0)
     near = torch.log_softmax(cold.ln_q.clamp(min=-60) + 1e-3 * far, 0)
-    patient = [_dual.solve(a, b, start) for start in (near, far)]
-    monkeypatch.setattr(_dual, "LARGE", 59)
-    good, bad = (_dual.solve(a, b, start) for start in (near, far))
+    patient = [dual.solve(a, b, start) for start in (near, far)]
+    monkeypatch.setattr(dual, "LARGE", 59)
+    good, bad = (dual.solve(a, b, start) for start in (near, far))
     assert torch.equal(good.ln_q, patient[0].ln_q) and good.factorizations == patient[0].factorizations < 10
     # what follows is the solution without a start, to the bit
     assert torch.equal(bad.ln_q, cold.ln_q) and torch.equal(patient[1].ln_q, cold.ln_q)
     assert patient[1].factorizations == cold.factorizations + 20
-    assert bad.factorizations == cold.factorizations + _dual.TRIED + 1
+    assert bad.factorizations == cold.factorizations + dual.TRIED + 1
 
 
 @pytest.mark.parametrize("kind", ["full", "singular", "nearly equal"])
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_solution_does_not_depend_on_the_start(scale, kind):
     a, b = (torch.from_numpy(x) for x in problem(kind, 20, 7, scale))
-    cold = _dual.solve(a, b)
+    cold = dual.solve(a, b)
     assert cold.converged
     random = torch.Generator().manual_seed(0)
     for spread in (1.0, 30.0):
         start = torch.log_softmax(spread * torch.randn(20, generator=random, dtype=torch.float64), 0)
-        warm = _dual.solve(a, b, start)
+        warm = dual.solve(a, b, start)
         change = warm.q - cold.q
         assert float(change @ a @ change) <= 1e-8 * scale  # what a step moves by, squared
 

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from dirconv import flow, losses
-from dirconv.flow import _dual, _ensemble, proximal
+from dirconv.flow import dual
+from dirconv.flow import ensemble as batch
+from dirconv.flow.methods import proximal
+from dirconv.goals import Stop, StopReason
 from dirconv.margins.ensemble import EnsembleMap
 from dirconv.margins.function import FunctionMap
-from dirconv.options import Stop
 
 EXPONENTIAL = losses.get("exponential")
 
@@ -40,9 +42,9 @@ def test_duals_of_a_batch_are_those_of_the_single_solver():
         a = scale * root @ root.transpose(1, 2)
         b = scale * torch.randn(6, 10, generator=generator, dtype=torch.float64)
         start = torch.zeros(6, 10, dtype=torch.float64)
-        found = _ensemble.solve_duals(a, b, start).exp()
+        found = batch.solve_duals(a, b, start).exp()
         for i in range(6):
-            assert found[i].numpy() == pytest.approx(_dual.solve(a[i], b[i]).q.numpy(), abs=1e-5)
+            assert found[i].numpy() == pytest.approx(dual.solve(a[i], b[i]).q.numpy(), abs=1e-5)
 
 
 def test_the_flow_is_the_one_that_scipy_follows():
@@ -50,10 +52,10 @@ def test_the_flow_is_the_one_that_scipy_follows():
     from scipy.integrate import solve_ivp
 
     maps, start = ensemble(3)
-    weights, _ = _ensemble.descend(maps, EXPONENTIAL, start, 0.02, 5000)
+    weights, _ = batch.descend(maps, EXPONENTIAL, start, 0.02, 5000)
     errors = []
     for tolerance in (0.01, 0.0025):
-        paths = _ensemble.follow(maps, EXPONENTIAL, weights, Stop(tau=1.5, steps=10_000), tolerance=tolerance)
+        paths = batch.follow(maps, EXPONENTIAL, weights, Stop(tau=1.5, steps=10_000), tolerance=tolerance)
         worst = 0.0
         for seed, path in enumerate(paths):
             one = maps.of(torch.tensor([seed]))
@@ -75,15 +77,13 @@ def test_the_flow_is_the_one_that_scipy_follows():
 
 def test_the_ensemble_agrees_with_the_method_for_one_map():
     maps, start = ensemble(2)
-    weights, _ = _ensemble.descend(maps, EXPONENTIAL, start, 0.02, 5000)
-    paths = _ensemble.follow(maps, EXPONENTIAL, weights, Stop(tau=2.0, steps=10_000), tolerance=0.005)
+    weights, _ = batch.descend(maps, EXPONENTIAL, start, 0.02, 5000)
+    paths = batch.follow(maps, EXPONENTIAL, weights, Stop(tau=2.0, steps=10_000), tolerance=0.005)
     for seed, path in enumerate(paths):
         z = maps.data[0][seed]
         single = FunctionMap(lambda w, z=z: quadratic(w, z)[:, None], 2)
-        *_, last = flow.follow(
-            single, EXPONENTIAL, proximal.Spec(tolerance=0.005), Stop(tau=2.0, steps=10_000),
-            flow.State(weights[seed]), norm_start=float(weights[seed].norm()),
-        )  # fmt: skip
+        spec, stop = proximal.Spec(tolerance=0.005), Stop(tau=2.0, steps=10_000)
+        *_, last = flow.follow(single, EXPONENTIAL, spec, stop, flow.State.at_start(weights[seed]))
         theta = last.step.state.weights / last.step.norm
         assert float((theta - path.weights[-1]).norm()) < 2e-3
         assert path.steps["zeta"].iloc[-1] == pytest.approx(last.step.state.path_length, abs=5e-3)
@@ -91,23 +91,23 @@ def test_the_ensemble_agrees_with_the_method_for_one_map():
 
 def test_a_seed_does_not_depend_on_those_beside_it():
     maps, start = ensemble(4)
-    weights, _ = _ensemble.descend(maps, EXPONENTIAL, start, 0.02, 5000)
-    together = _ensemble.follow(maps, EXPONENTIAL, weights, Stop(tau=1.0, steps=10_000))
-    alone = _ensemble.follow(maps.of(torch.tensor([2])), EXPONENTIAL, weights[2:3], Stop(tau=1.0, steps=10_000))[0]
+    weights, _ = batch.descend(maps, EXPONENTIAL, start, 0.02, 5000)
+    together = batch.follow(maps, EXPONENTIAL, weights, Stop(tau=1.0, steps=10_000))
+    alone = batch.follow(maps.of(torch.tensor([2])), EXPONENTIAL, weights[2:3], Stop(tau=1.0, steps=10_000))[0]
     assert len(alone.steps) == len(together[2].steps)
     assert alone.weights.numpy() == pytest.approx(together[2].weights.numpy(), abs=1e-9)
 
 
 def test_descend_reaches_the_assumption_and_says_where_it_cannot():
     maps, start = ensemble(3)
-    weights, taken = _ensemble.descend(maps, EXPONENTIAL, start, 0.02, 5000)
-    assert (_ensemble.ln_risk(EXPONENTIAL, maps.values(weights)) < 0).all()
+    weights, taken = batch.descend(maps, EXPONENTIAL, start, 0.02, 5000)
+    assert (batch.ln_risk(EXPONENTIAL, maps.values(weights)) < 0).all()
     assert (taken > 0).all()
     dead = EnsembleMap(lambda w, z: -((z * w).clamp(min=0).square()).sum(-1), (torch.ones(1, 2, 3),), 2)
-    stuck, _ = _ensemble.descend(dead, EXPONENTIAL, -torch.ones(1, 3, dtype=torch.float64), 0.02, 50)
-    path = _ensemble.follow(dead, EXPONENTIAL, stuck, Stop(tau=1.0))[0]
+    stuck, _ = batch.descend(dead, EXPONENTIAL, -torch.ones(1, 3, dtype=torch.float64), 0.02, 50)
+    path = batch.follow(dead, EXPONENTIAL, stuck, Stop(tau=1.0))[0]
     assert not path.steps["below"].iloc[-1]
-    assert path.stop == flow.StopReason.STEPS
+    assert path.stop == StopReason.STEPS
 
 
 def test_forward_rates_and_backward_pullback_are_one_derivative():

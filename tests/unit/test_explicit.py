@@ -12,9 +12,9 @@ from torch import nn
 
 from dirconv import flow, losses
 from dirconv.errors import UserError
-from dirconv.flow import StopReason, dopri5, gradient_descent, rk4, sgd
+from dirconv.flow.methods import dopri5, gradient_descent, rk4, sgd
+from dirconv.goals import Stop, StopReason
 from dirconv.margins.network import NetworkMap
-from dirconv.options import Stop
 
 EXPONENTIAL = losses.get("exponential")
 ROWS = np.array([[1.0, 0.2, 0.3], [0.3, 1.1, -0.2], [0.5, 0.4, 1.3], [1.4, -0.3, 0.6]])
@@ -23,7 +23,7 @@ START = torch.tensor([0.9, 6.0, 1.8], dtype=torch.float64)
 
 def steps(method, found, start, count, loss=EXPONENTIAL, state=None, **options):
     """The start and so many steps, each as it is shown first."""
-    state = flow.State(start.clone()) if state is None else state
+    state = flow.State.at_start(start.clone()) if state is None else state
     shown = itertools.groupby(method.steps(found, loss, method.Spec(**options), state), lambda step: step.state.step)
     return [next(times) for _, times in itertools.islice(shown, count + 1)]
 
@@ -244,7 +244,7 @@ def test_sgd_goes_on_with_the_same_order_of_examples(at):
 def test_a_step_is_shown_again_after_every_epoch_that_was_given_up_and_sgd_goes_on_from_there():
     found, start = images()
     spec = sgd.Spec(rate=8.0, batch=5)
-    shown = list(itertools.islice(sgd.steps(found, EXPONENTIAL, spec, flow.State(start.clone())), 60))
+    shown = list(itertools.islice(sgd.steps(found, EXPONENTIAL, spec, flow.State.at_start(start.clone())), 60))
     again = [first.state.step == second.state.step for first, second in itertools.pairwise(shown)]
     assert 3 < sum(again) < 57
     for at in (2, again.index(False), len(again) - 1 - again[::-1].index(True)):
@@ -259,9 +259,8 @@ def test_a_step_is_shown_again_after_every_epoch_that_was_given_up_and_sgd_goes_
 def test_a_step_that_is_shown_again_is_no_snapshot_and_reaches_no_goal():
     found, start = images()
     stop = Stop(steps=2, tail=1e-9)
-    norm = float(start.norm())
     spec = sgd.Spec(rate=50.0, batch=5)
-    events = list(flow.follow(found, EXPONENTIAL, spec, stop, flow.State(start.clone()), norm_start=norm))
+    events = list(flow.follow(found, EXPONENTIAL, spec, stop, flow.State.at_start(start.clone())))
     numbers = [event.step.state.step for event in events]
     assert numbers[-1] == 2 and len(numbers) > 5
     for first, second in itertools.pairwise(events):
@@ -285,7 +284,7 @@ def test_sgd_without_a_rate_that_lowers_the_risk_underflows():
     )
     start = torch.tensor([1e-9], dtype=torch.float64)
     spec = sgd.Spec(rate=1e-3, batch=1)
-    events = list(flow.follow(found, EXPONENTIAL, spec, Stop(), flow.State(start), norm_start=1e-9))
+    events = list(flow.follow(found, EXPONENTIAL, spec, Stop(), flow.State.at_start(start)))
     assert events[-1].stop == StopReason.STEP_UNDERFLOW
 
 

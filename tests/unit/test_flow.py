@@ -12,20 +12,19 @@ from sklearn.svm import SVC
 
 from dirconv import flow, losses
 from dirconv.errors import UserError
-from dirconv.flow import StopReason, descent
-from dirconv.options import Stop
+from dirconv.flow.methods import descent
+from dirconv.goals import GOALS, Stop, StopReason
 
 EXPONENTIAL = losses.get("exponential")
 ROWS = np.array([[1.0, 0.2, 0.3], [0.3, 1.1, -0.2], [0.5, 0.4, 1.3], [1.4, -0.3, 0.6]])
 START = torch.tensor([0.3, 2.0, 0.6], dtype=torch.float64)
 
 
-def run(found, start, *, loss=EXPONENTIAL, stop=None, state=None, norm_start=None, highest_level=None, **options):
+def run(found, start, *, loss=EXPONENTIAL, stop=None, state=None, highest_level=None, **options):
     """Every event of a flow."""
-    state = flow.State(start.clone()) if state is None else state
-    norm = float(start.norm()) if norm_start is None else norm_start
+    state = flow.State.at_start(start.clone()) if state is None else state
     spec, stop = descent.Spec(**options), stop or Stop()
-    return list(flow.follow(found, loss, spec, stop, state, norm_start=norm, highest_level=highest_level))
+    return list(flow.follow(found, loss, spec, stop, state, highest_level=highest_level))
 
 
 def steps(*args, **options):
@@ -63,7 +62,10 @@ def slope(x, y):
 def one_step(found, start, h):
     first, second = itertools.islice(
         descent.steps(
-            found, EXPONENTIAL, descent.Spec(tolerance=1e9, first_step=h, largest_step=1), flow.State(start.clone())
+            found,
+            EXPONENTIAL,
+            descent.Spec(tolerance=1e9, first_step=h, largest_step=1),
+            flow.State.at_start(start.clone()),
         ),
         2,
     )
@@ -168,7 +170,7 @@ def followed(found, start, length, tolerance):
     """Steps until the path of W is at least that long."""
     spec = descent.Spec(tolerance=tolerance, first_step=math.sqrt(tolerance) / 10, largest_step=1)
     taken, travelled = [], 0.0
-    for step in descent.steps(found, EXPONENTIAL, spec, flow.State(start.clone())):
+    for step in descent.steps(found, EXPONENTIAL, spec, flow.State.at_start(start.clone())):
         travelled += step.step_size * (taken[-1].norm if taken else 0)
         taken.append(step)
         if travelled >= length:
@@ -322,7 +324,6 @@ def test_going_on_from_a_state_gives_the_same_bits(squared_relu, at):
         tolerance=1e-4,
         state=saved,
         highest_level=highest,
-        norm_start=float(start.norm()),
     )
     rest = [event for event in rest if event.step.state.step > at]
     assert len(rest) == 25 - at
@@ -335,9 +336,7 @@ def test_going_on_from_a_state_at_its_goal_goes_no_further(linear_map):
     """The job was killed after its last step, before its outputs were written."""
     found = linear_map(ROWS)
     end = run(found, START, stop=Stop(steps=12))[-1]
-    again = run(
-        found, START, stop=Stop(steps=12), state=end.step.state, norm_start=float(START.norm()), highest_level=0
-    )
+    again = run(found, START, stop=Stop(steps=12), state=end.step.state, highest_level=0)
     assert again[-1].stop == StopReason.STEPS
     assert again[-1].step.state.step == 12
     assert torch.equal(again[-1].step.state.weights, end.step.state.weights)
@@ -374,7 +373,7 @@ def test_a_flow_stops_at_the_first_goal_that_it_reaches(linear_map, stop, reason
 
     *before, end = events
     assert end.stop == reason
-    assert reason in flow.GOALS
+    assert reason in GOALS
     assert shares(end)[reason] >= 1
     assert end.progress == 1
     for event in before:
@@ -437,13 +436,13 @@ def test_no_step_with_an_error_within_the_tolerance_ends_the_flow():
     assert [event.stop for event in events] == [None, StopReason.STEP_UNDERFLOW]
     assert same(events[0].step, events[1].step)
     assert events[-1].snapshot
-    assert StopReason.STEP_UNDERFLOW not in flow.GOALS
+    assert StopReason.STEP_UNDERFLOW not in GOALS
 
 
 def test_going_on_to_an_underflow_ends_as_an_uninterrupted_flow_does():
     """The job was killed between the last accepted step and the underflow."""
     start = torch.tensor([1.0, 1.0], dtype=torch.float64)
-    state = flow.State(start.clone(), step=5, step_size=1e-4, evaluations=9, path_length=0.25)
+    state = flow.State(start.clone(), float(start.norm()), 5, step_size=1e-4, evaluations=9, path_length=0.25)
     events = run(Kink(start), start, state=state, tolerance=1e-14, highest_level=0)
     assert events[-1].stop == StopReason.STEP_UNDERFLOW
     assert torch.equal(events[-1].step.state.weights, start)
@@ -480,7 +479,7 @@ def test_a_flow_that_leaves_the_numbers_stops(broken):
     assert len(before) > 3
     assert all(event.stop is None and math.isfinite(event.step.ln_risk) for event in before)
     assert end.stop == StopReason.NOT_FINITE if broken.startswith("margins") else end.stop is not None
-    assert end.stop not in flow.GOALS
+    assert end.stop not in GOALS
 
 
 def test_the_method_is_found_by_its_name():

@@ -8,7 +8,8 @@ import pytest
 
 from dirconv import options
 from dirconv.errors import UserError
-from dirconv.options import Stop, Train, did_you_mean, load_yaml, member, modules, parse, require_positive
+from dirconv.goals import Stop
+from dirconv.options import Train, did_you_mean, load_yaml, member, modules, parse, require_positive
 
 STRICT = {"extra": "forbid", "strict": True}
 
@@ -158,14 +159,14 @@ def test_modules_are_those_that_a_study_may_name():
 
 
 def test_member_is_the_module_of_that_name():
-    assert member("flow", "descent", "x").Spec().method == "descent"
+    assert member("flow.methods", "descent", "x").Spec().method == "descent"
 
 
 @pytest.mark.parametrize(
     ("package", "name", "end"),
     [
         ("models", "alexnt", "; did you mean 'alexnet'?"),
-        ("flow", "descend", "; did you mean 'descent'?"),
+        ("flow.methods", "descend", "; did you mean 'descent'?"),
         ("claims.rules", "_common", ""),  # private modules cannot be named
         ("models", "quantum", "; known: alexnet, densenet, densenet121, resnet"),
         ("models", "../models", ""),

@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from dirconv import flow, losses
 from dirconv.errors import UserError
+from dirconv.goals import Stop
 from dirconv.margins.network import NetworkMap
-from dirconv.options import Stop, member, modules
+from dirconv.options import member, modules
 from dirconv.own import _checks, _exact, follow
 from dirconv.stages import homogeneity
 
@@ -118,10 +119,8 @@ def test_it_is_the_flow_of_the_library(run, data):
     found = NetworkMap(relu_network(), x, y, 2)
     start = run.trajectory.weights[0]
     spec = flow.specification({"method": "proximal"}, "flow")
-    state = flow.State(start.clone())
-    events = list(
-        flow.follow(found, losses.get("logistic"), spec, Stop(tau=0.5), state, norm_start=float(start.norm()))
-    )
+    state = flow.State.at_start(start.clone())
+    events = list(flow.follow(found, losses.get("logistic"), spec, Stop(tau=0.5), state))
     end = events[-1].step
     assert torch.equal(end.state.weights / end.state.weights.norm(), run.direction)
     assert [event.step.ln_risk for event in events] == run.path["ln_risk"].tolist()

@@ -30,6 +30,7 @@ def trajectory(options, outputs=1, loss="logistic", dtype=torch.float64, images=
     steps = pd.DataFrame({"step": [0, 1], "ln_risk": ln_risks, "norm": [float(w.norm()) for w in weights], "cos": 0.5})
     for column in ("zeta", "unnormalised_margin", "evaluations"):
         steps.insert(1, column, 0.0)
+    steps.insert(1, "tau", np.log(steps["norm"] / steps["norm"][0]))
     return Trajectory(pd.DataFrame(), steps, np.array([0, 1]), weights, train, train.on(x[images:], y[images:]), loss)
 
 

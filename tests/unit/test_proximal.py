@@ -12,20 +12,19 @@ from sklearn.svm import SVC
 
 from dirconv import flow, losses
 from dirconv.errors import UserError
-from dirconv.flow import StopReason, proximal
+from dirconv.flow.methods import proximal
+from dirconv.goals import GOALS, Stop, StopReason
 from dirconv.margins.function import FunctionMap
-from dirconv.options import Stop
 
 EXPONENTIAL = losses.get("exponential")
 ROWS = np.array([[1.0, 0.2, 0.3], [0.3, 1.1, -0.2], [0.5, 0.4, 1.3], [1.4, -0.3, 0.6]])
 START = torch.tensor([0.9, 6.0, 1.8], dtype=torch.float64)
 
 
-def run(found, start, *, loss=EXPONENTIAL, stop=None, state=None, norm_start=None, **options):
+def run(found, start, *, loss=EXPONENTIAL, stop=None, state=None, **options):
     """Every event of a flow."""
-    norm = float(start.norm()) if norm_start is None else norm_start
-    state = flow.State(start.clone()) if state is None else state
-    return list(flow.follow(found, loss, proximal.Spec(**options), stop or Stop(), state, norm_start=norm))
+    state = flow.State.at_start(start.clone()) if state is None else state
+    return list(flow.follow(found, loss, proximal.Spec(**options), stop or Stop(), state))
 
 
 def steps(*args, **options):
@@ -443,7 +442,7 @@ def test_a_flow_stops_at_its_goal(squared, stop, reason):
     found, start = squared
     *before, end = run(found, start, stop=stop)
     assert end.stop == reason
-    assert reason in flow.GOALS
+    assert reason in GOALS
     assert end.progress == 1
     assert end.snapshot
     assert all(event.stop is None for event in before)
@@ -475,7 +474,7 @@ def test_margins_that_rounding_decides_end_the_flow(squared):
     assert end.stop == StopReason.PRECISION
     assert end.step.resolution > 1 >= before[-1].step.resolution
     assert end.step.resolution == pytest.approx(16e-4 * end.step.smallest_margin, rel=1e-12)
-    assert StopReason.PRECISION not in flow.GOALS
+    assert StopReason.PRECISION not in GOALS
 
 
 def test_a_gradient_that_vanishes_ends_the_flow_where_it_is():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dirconv.flow._point import ROUNDING
+from dirconv.flow.point import ROUNDING
 from dirconv.margins.function import FunctionMap
 from dirconv.margins.network import NetworkMap
 from dirconv.models import alexnet, densenet

@@ -1,7 +1,7 @@
-r"""Gradient flow on the risk, followed by any of several methods, each one module of this package.
+r"""Gradient flow on the risk. The methods that follow it are the modules of `dirconv.flow.methods`.
 
-A method sees a margin map, a loss and a state, and yields steps. Gradient flow on ℒ, on ln ℒ and at any other
-positive speed traces one and the same curve W; what is recorded does not depend on the speed:
+A method sees a margin map, a loss and a state, and yields steps. Gradient flow on ℒ, on ln ℒ, or at any other
+positive speed traces the same curve W. What is recorded does not depend on the speed:
 
 =================  ==========================================================================
 ‖W‖                norm of the flat weights; τ = ln(‖W‖/‖W₀‖) is the clock, W₀ the flow's start
@@ -20,59 +20,57 @@ ReLU network the flow slides along kinks, where the gradient at a point is one o
 from __future__ import annotations
 
 import dataclasses
-import enum
 import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dirconv.options import Stop, member, parse
+from dirconv.flow.goals import Goals
+from dirconv.goals import GOALS, Stop, StopReason
+from dirconv.options import member, parse
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor
 
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap
 
-
-class StopReason(enum.StrEnum):
-    """Why a flow ended."""
-
-    TAU = "tau"  # τ reached the asked-for value
-    RISK = "log_inverse_risk"  # ln(1/ℒ) did
-    STEPS = "steps"  # so many steps were taken
-    STEP_UNDERFLOW = "step_underflow"  # no step, however small, had a local error within the tolerance
-    ALIGNMENT = "cos"  # cos did
-    TAIL = "tail"  # what tan ∠ dτ would add to the path if it went on decaying as it does fell below it
-    PRECISION = "precision"  # margins are so large that their rounding errors decide the softmin weights
-    NOT_FINITE = "not_finite"  # weights or risk stopped being finite numbers, or the gradient vanishes: all units dead
-
-
-GOALS = (StopReason.TAU, StopReason.RISK, StopReason.STEPS, StopReason.ALIGNMENT, StopReason.TAIL)  # asked for
+__all__ = [
+    "GOALS", "Event", "Spec", "State", "Step", "Stop", "StopReason", "Underflow",
+    "follow", "from_options", "level", "path_table", "specification",
+]  # fmt: skip
 
 
 @dataclasses.dataclass
 class State:
-    """Everything that a method needs to go on exactly where it was."""
+    """Everything that a method needs to continue exactly where it was. `State.at_start` makes the first one."""
 
     weights: Tensor  # (D,), float64
+    start_norm: float  # ‖W₀‖, where τ = 0
     step: int = 0
-    step_size: float = math.nan  # the next step to be tried, in the method's own clock; NaN: the method's first
+    step_size: float = math.nan  # the next step to be tried, in the method's own clock; NaN: the method chooses it
     evaluations: int = 0  # of the margins with one gradient
     path_length: float = 0.0  # ζ
     jacobians: int = 0  # how many times all examples' gradients were compared (a Gram matrix)
-    memory: dict[str, Tensor] = dataclasses.field(default_factory=dict)  # what else the method goes on from
+    memory: dict[str, Tensor] = dataclasses.field(default_factory=dict)  # what else the method needs
+
+    @classmethod
+    def at_start(cls, weights: Tensor) -> State:
+        """The state of a flow that starts at W₀ = `weights` (D,), where τ = 0."""
+        return cls(weights, float(weights.norm()))
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
     """One accepted step (or the start): the state after it and what was measured there.
 
-    A method may show a step again, with the state in which it tries the next one once more.
+    `dirconv.flow.point.record` makes it. A method may show a step again, with the state from which it tries the next.
     """
 
     state: State
+    tau: float  # ln(‖W‖/‖W₀‖)
     ln_risk: float
-    norm: float
+    norm: float  # ‖W‖
     cos: float  # of the step's velocity
     cos_point: float  # cos ∠(W, −∇ℒ) at the point
     unnormalised_margin: float  # ℓ⁻¹(ℒ)
@@ -82,11 +80,32 @@ class Step:
     error: float  # its local error estimate
     rejected: int  # attempts before it that were not accepted
     resolution: float  # rounding error of the smallest margin
-    landed: bool = False  # whether the step ended where it was told to: at the same τ as other runs
+    landed: bool = False  # whether the step ended at a multiple of `land` in τ, as those of other runs do
+
+    def row(self) -> dict[str, Any]:
+        """The row of steps.parquet: step, tau, evaluations, jacobians, zeta, and the other fields in their order."""
+        state = self.state
+        counts = {"step": state.step, "tau": self.tau, "evaluations": state.evaluations, "jacobians": state.jacobians}
+        rest = {name: getattr(self, name) for name in _MEASURED}
+        return {**counts, "zeta": state.path_length, **rest}
+
+
+_MEASURED = tuple(field.name for field in dataclasses.fields(Step) if field.name not in ("state", "tau"))
+
+
+def path_table(steps: pd.DataFrame, *, tan: Any, smoothed_margin: Any, below: Any) -> pd.DataFrame:
+    """The table `path`: rows of `Step.row` with three columns more, each a value a row, in the table's order.
+
+    tan: tan ∠ of the velocity. smoothed_margin: ã, NaN without a degree. below: whether ℒ < ℓ(0).
+    """
+    table = steps.copy()
+    for position, (name, values) in enumerate((("tan", tan), ("smoothed_margin", smoothed_margin), ("below", below))):
+        table.insert(5 + position, name, values)
+    return table
 
 
 class Underflow(ArithmeticError):
-    """Raised by a method when its step size underflows."""
+    """Raised by a method when its step size is too small to be tried."""
 
 
 class Spec(Protocol):
@@ -97,13 +116,13 @@ class Spec(Protocol):
 
 def specification(options: dict[str, Any], where: str) -> Spec:
     """The validated options of the method that `options["method"]` names; UserError naming the key otherwise."""
-    module = member("flow", options.get("method", ""), f"{where}.method")
+    module = member("flow.methods", options.get("method", ""), f"{where}.method")
     return parse(module.Spec, options, where)
 
 
 def from_options(options: dict[str, Any]) -> Spec:
     """The same from options that have been validated already (needs no pydantic)."""
-    return member("flow", options["method"], "flow").Spec(**options)
+    return member("flow.methods", options["method"], "flow").Spec(**options)
 
 
 def level(ln_risk: float, per_decade: int) -> int:
@@ -113,7 +132,7 @@ def level(ln_risk: float, per_decade: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """A step as the study sees it."""
+    """A step as the caller of `follow` sees it."""
 
     step: Step
     snapshot: bool  # whether to keep the weights: first of its level of ln(1/ℒ), landed on a τ, start, end
@@ -129,25 +148,23 @@ def follow(
     stop: Stop,
     state: State,
     *,
-    norm_start: float,
     highest_level: int | None = None,
     per_decade: int = 8,
-    seen: Iterable[tuple[float, float]] = (),
+    earlier: Iterable[tuple[float, float]] = (),
 ) -> Iterator[Event]:
     """Follow the flow from `state` to the first goal in `stop`; the last event carries the reason.
 
-    norm_start: ‖W₀‖, where τ = 0. highest_level: of the snapshots taken so far, None at the start. seen: τ and cos of
-    the steps before `state`, for a flow that goes on.
+    spec: a method's options. state: `State.at_start(weights)`, or the state of an earlier step to resume from.
+    per_decade: snapshots for each power of ten of ln(1/ℒ). To resume, also give
+    highest_level: of the snapshots taken so far; None at the start.
+    earlier: (τ, cos) of the steps before `state`, which the goal `tail` reads.
     """
-    method = member("flow", spec.method, "flow")
-    tail, last = _Tail(stop.tail, seen), None
+    method = member("flow.methods", spec.method, "flow")
+    goals, last = Goals(stop, earlier), None
     try:
         for step in method.steps(margin_map, loss, spec, state):
-            again = last is not None and step.state.step == last.state.step
             last = step
-            progress, reason = _goal(step, stop, norm_start)
-            if reason is None and not again and tail.reached(math.log(step.norm / norm_start), step.cos):
-                progress, reason = 1.0, StopReason.TAIL
+            progress, reason = goals.check(step)
             new_level = False
             if reason is not StopReason.NOT_FINITE:
                 reached = level(step.ln_risk, per_decade)
@@ -159,44 +176,3 @@ def follow(
                 return
     except Underflow:
         yield Event(last, True, highest_level, StopReason.STEP_UNDERFLOW, 1.0)
-
-
-def _goal(step: Step, stop: Stop, norm_start: float) -> tuple[float, StopReason | None]:
-    if not all(math.isfinite(value) for value in (step.ln_risk, step.norm, step.cos)):
-        return 1.0, StopReason.NOT_FINITE
-    if step.resolution > 1:
-        return 1.0, StopReason.PRECISION
-    shares = {
-        StopReason.TAU: math.log(step.norm / norm_start) / stop.tau,
-        StopReason.RISK: max(-step.ln_risk, 0.0) / stop.log_inverse_risk,
-        StopReason.STEPS: step.state.step / stop.steps,
-        StopReason.ALIGNMENT: max(step.cos, 0.0) / stop.cos,
-    }
-    nearest = max(shares, key=lambda reason: shares[reason])
-    return min(max(shares[nearest], 0.0), 1.0), nearest if shares[nearest] >= 1.0 - 1e-12 else None
-
-
-class _Tail:
-    r"""The path that would remain, ∫ tan ∠ dτ from here to infinity, if tan ∠ went on decaying as τ^(−p).
-
-    p is read off the mean tan ∠ over (τ/4, τ/2] and (τ/2, τ]; for p ≤ 1 nothing finite remains. Asked for a goal only:
-    verdicts have their own statistics.
-    """
-
-    def __init__(self, goal: float, seen: Iterable[tuple[float, float]]) -> None:
-        self._goal, self._seen = goal, []
-        for tau, cos in seen:
-            self.reached(tau, cos)
-
-    def reached(self, tau: float, cos: float) -> bool:
-        """Whether it is at most the goal at τ; every step is to be shown once."""
-        if self._goal == 0 or not cos > 0:
-            return False
-        self._seen.append((tau, math.sqrt(max(1 - cos**2, 0.0)) / cos))
-        early = [tan for t, tan in self._seen if tau / 4 < t <= tau / 2]
-        late = [tan for t, tan in self._seen if tau / 2 < t]
-        if min(len(early), len(late)) < 4 or min(early[0], late[-1]) <= 0:
-            return False
-        first, second = sum(early) / len(early), sum(late) / len(late)
-        exponent = math.log(first / second) / math.log(2)
-        return exponent > 1 and late[-1] * tau / (exponent - 1) <= self._goal

@@ -1,6 +1,6 @@
 """Measures: from a trajectory to tables. Each module has `table(trajectory)`; claims and figures read only tables.
 
-τ = ln(‖W‖/‖W₀‖) is counted from the flow's start, where ℒ < ℓ(0) has just been reached (if it has).
+τ = ln(‖W‖/‖W₀‖), where W₀ is the flow's start: the point where ℒ < ℓ(0) has just been reached, if it was reached.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from dirconv.flow import path_table
 from dirconv.losses import Loss
 from dirconv.margins import Block
 from dirconv.margins.network import NetworkMap
@@ -32,7 +33,7 @@ class Trajectory:
     """A followed run: what training and flow wrote, and the maps to recompute things at its snapshots."""
 
     training: pd.DataFrame  # a row an epoch
-    steps: pd.DataFrame  # a row a step
+    steps: pd.DataFrame  # a row a step, `dirconv.flow.Step.row`
     snapshot_steps: np.ndarray  # (S,)
     weights: Tensor  # (S, D), in the network's precision
     train: NetworkMap
@@ -46,15 +47,14 @@ class Trajectory:
 
     @functools.cached_property
     def path(self) -> pd.DataFrame:
-        """The steps with τ, tan ∠(W, −∇ℒ), ã and whether ℒ < ℓ(0)."""
-        table = self.steps.copy()
-        table.insert(1, "tau", np.log(table["norm"] / table["norm"].iloc[0]))
-        table.insert(5, "tan", np.sqrt(np.maximum(1 - table["cos"] ** 2, 0)) / table["cos"])
-        degree = self.train.degree
-        margin = np.nan if degree is None else table["unnormalised_margin"] / table["norm"] ** degree
-        table.insert(6, "smoothed_margin", margin)
-        table.insert(7, "below", table["ln_risk"] < self.loss.ln_at_zero)
-        return table
+        """The steps with tan ∠ of the velocity, ã = ℓ⁻¹(ℒ)/‖W‖^L (NaN without a degree) and whether ℒ < ℓ(0)."""
+        steps, degree = self.steps, self.train.degree
+        return path_table(
+            steps,
+            tan=np.sqrt(np.maximum(1 - steps["cos"] ** 2, 0)) / steps["cos"],
+            smoothed_margin=np.nan if degree is None else steps["unnormalised_margin"] / steps["norm"] ** degree,
+            below=steps["ln_risk"] < self.loss.ln_at_zero,
+        )
 
     @functools.cached_property
     def at_snapshots(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-r"""Both sides of the identities of `dirconv.measures._decomposition` along the flow, each differentiated its own way.
+r"""Both sides of the identities of `dirconv.flow.rates` along the flow, each differentiated its own way.
 
 All of it is in float64, whatever the network's precision: margins and v = Σ q ∇p backward through the map, the
 margins' rates ṗ forward along v (`torch.func.jvp`, chunk by chunk). To bound the cost, no more than `SNAPSHOTS` of a
@@ -17,11 +17,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from dirconv.flow.point import resolution
+from dirconv.flow.rates import decompose
 from dirconv.margins.network import NetworkMap
-from dirconv.measures import Trajectory, _decomposition
+from dirconv.measures import Trajectory
 
 SNAPSHOTS = 12
-ROUNDINGS = 16  # of a margin, in units of 2⁻⁵³
 COLUMNS = {
     "snapshot": "int64",
     "step": "int64",
@@ -51,11 +52,9 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
         weights = trajectory.weights[row.snapshot].double()
         p, pullback = exact.linearize(weights)
         velocity = pullback(trajectory.loss.weights(p))
-        resolution = ROUNDINGS * 2.0**-53 * abs(float(p.min()))
-        parts = _decomposition.decompose(
-            trajectory.loss, exact.degree, weights, p, velocity, rates(exact, weights, velocity)
-        )
-        rows += [{**row._asdict(), "resolution": resolution, **part} for part in parts]
+        blur = resolution(exact, p)
+        parts = decompose(trajectory.loss, exact.degree, weights, p, velocity, rates(exact, weights, velocity))
+        rows += [{**row._asdict(), "resolution": blur, **part} for part in parts]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 

@@ -1,12 +1,12 @@
-r"""Your own network and data: train, follow the flow, and have direction, margins, alignment and figures.
+r"""Your own network and data: train, follow the flow, and get direction, margins, alignment and figures.
 
-    from dirconv.own import follow
-    run = follow(network, images, labels, degree=2, tau=1.0)
+    import dirconv
+    run = dirconv.follow(network, images, labels, degree=2, tau=1.0)
     run.direction; run.path; run.margins; run.figure("alignment")
 
-What is followed is the network in evaluation mode, as a function of the parameters that require a gradient, the flat
-vector W (D,); parameters that do not are constants, and a degree L counts only the former: f(cW) = c^L f(W). It runs
-on a copy, on the device of the images; the network that was given is never changed.
+The network is followed in evaluation mode, as a function of the flat vector W (D,) of the parameters that require a
+gradient. Other parameters are constants: a degree L, f(cW) = c^L f(W), does not count them. Everything runs on a copy,
+on the device of the images. The network that was given is never changed.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from dirconv import flow as flows
 from dirconv import losses, training
 from dirconv.errors import UserError
 from dirconv.figures import Source, style
+from dirconv.goals import Stop, StopReason
 from dirconv.margins import error_rate
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory, directions
-from dirconv.options import Stop, Train, did_you_mean, member, modules, parse
+from dirconv.options import Train, did_you_mean, member, modules, parse
 from dirconv.own import _checks
 
 if TYPE_CHECKING:
@@ -41,18 +42,19 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Run:
-    """A followed run, on the device of the images; tables are made when they are first asked for."""
+    """A followed run, on the device of the images. A table is computed when it is first asked for."""
 
-    trajectory: Trajectory  # its snapshots of W are float64; without test data its test map is the training map
+    trajectory: Trajectory  # snapshots of W are float64; without test data the test map is the training map
     weights: Tensor  # W at the end, (D,), float64
-    stop: flows.StopReason
-    record: dict[str, Any]  # what was run, as figures want it
+    stop: StopReason  # `stop.describe` says it in words
+    record: dict[str, Any]  # the specification of the run, for figures
     tables: dict[str, pd.DataFrame]
 
     def __repr__(self) -> str:
         end = self.path.iloc[-1]
         numbers = ", ".join(f"{name} = {end[name]:.4g}" for name in ("tau", "zeta", "cos", "ln_risk"))
-        return f"<{self.record['specification']['run']}: {len(self.path) - 1} steps, stopped at {self.stop}; {numbers}>"
+        title = f"{self.record['specification']['run']}: {len(self.path) - 1} steps"
+        return f"<{title}; {numbers}; stopped by {self.stop}: {self.stop.describe}>"
 
     @property
     def direction(self) -> Tensor:
@@ -60,13 +62,13 @@ class Run:
         return directions(self.weights)
 
     def parameters(self, flat: Tensor | None = None) -> dict[str, Tensor]:
-        """The parts of a flat vector (D,) by parameter, shaped: of `direction`, unless another one is given."""
+        """A flat vector (D,), by default `direction`, as one tensor a parameter, by its name and in its shape."""
         flat = self.direction if flat is None else flat
         return {block.name: flat[block.start : block.stop].view(block.shape) for block in self.trajectory.blocks}
 
     @property
     def path(self) -> pd.DataFrame:
-        """A row a step: tau, zeta, cos, cos_point, ln_risk, smoothed_margin, …; `dirconv.flow` says what they are."""
+        """A row a step: tau, zeta, cos, cos_point, ln_risk, smoothed_margin, …; `dirconv.flow` defines them."""
         return self.table("path")
 
     @property
@@ -75,7 +77,10 @@ class Run:
         return self.table("margins")
 
     def table(self, name: str) -> pd.DataFrame:
-        """Any module of `dirconv.measures`, or `homogeneity`; UserError for another name, for errors without data."""
+        """The table of a module of `dirconv.measures`, or `homogeneity`.
+
+        UserError for another name, and for `errors` without test data.
+        """
         if name == "errors" and self.trajectory.test is self.trajectory.train:
             raise UserError("errors: there are no test data; give follow test=(images, labels)")
         if name not in self.tables:
@@ -84,7 +89,10 @@ class Run:
         return self.tables[name]
 
     def figure(self, name: str, *others: Run) -> Figure:
-        """The module of that name in `dirconv.figures`, drawn for this run and `others`, whose names must differ."""
+        """The figure of a module of `dirconv.figures`, for this run and `others`, whose names must differ.
+
+        UserError for an unknown figure, for one that needs more than a run's measures, and for runs of one name.
+        """
         module = member("figures", name, "figure")
         known = modules("measures")
         if unknown := [table for table in module.TABLES if table not in known]:
@@ -100,7 +108,7 @@ class Run:
             return module.draw(sources)[0]
 
     def plot(self, path: str | Path, name: str = "alignment", *others: Run) -> None:
-        """Save `figure` as the suffix of `path` says: .png, .pdf or .svg."""
+        """Save `figure` to `path`, in the format of its suffix: .png, .pdf or .svg."""
         with style.applied():
             self.figure(name, *others).savefig(path)
 
@@ -129,17 +137,27 @@ def follow(
 ) -> Run:
     r"""Train until ℒ < ℓ(0), then follow the gradient flow to the first goal that is reached.
 
-    network: answers (n, 1) for two classes, (n, K) for K; in evaluation mode where that makes a difference.
-    images: (n, …), whatever the network takes; they are converted to its precision. labels: (n,), ±1 or 0 and 1 for
-    one output, 0 … K−1 for K. test: images and labels for test errors.
-    degree: L in f(cW) = c^L f(W), which is checked; None for a network that is not homogeneous, followed in arc length.
-    tau, log_inverse_risk, cos, tail, steps: the goals, see `dirconv.options.Stop`.
-    loss: of `dirconv.losses`. flow: method of `dirconv.flow` and its options, {"method": "proximal"} by default.
-    train: whether SGD may run; it does not where ℒ < ℓ(0) already. The next four are its options, seed orders examples.
-    name: what the run is called in figures.
+    Data
+      network: returns (n, 1) for two classes, (n, K) for K classes; in evaluation mode if that makes a difference.
+      images: (n, …), what the network takes; converted to its precision.
+      labels: (n,), ±1 or 0 and 1 for one output, 0 … K−1 for K outputs.
+      test: (images, labels), for test errors.
+    Problem
+      degree: L in f(cW) = c^L f(W), which is checked; None for a network that is not homogeneous: then the flow is
+        followed in arc length.
+      loss: the name of a loss of `dirconv.losses`.
+    Goals
+      tau, log_inverse_risk, cos, tail, steps: see `dirconv.goals.Stop` for their units.
+    Flow
+      flow: the method, a module of `dirconv.flow.methods`, and its options; {"method": "proximal"} by default.
+    Training
+      train: whether SGD may run. It does not run if ℒ < ℓ(0) already.
+      learning_rate, momentum, batch, epochs: see `dirconv.options.Train`.
+      seed: orders the examples.
+    name: the run's name in figures.
 
-    UserError, in one line, for bad input, for a network that contradicts its degree or whose answer for an example is
-    not its own, and where ℒ < ℓ(0) is not reached.
+    UserError, in one line, for bad input, for a network that contradicts its degree, for one whose output for an
+    example depends on other examples, and if ℒ < ℓ(0) is not reached.
     """
     sgd = {"learning_rate": learning_rate, "momentum": momentum, "batch": batch, "epochs": epochs}
     goals = {"tau": tau, "log_inverse_risk": log_inverse_risk, "cos": cos, "tail": tail, "steps": steps}
@@ -149,14 +167,14 @@ def follow(
         raise UserError(f"loss: unknown {loss!r}{did_you_mean(loss, list(losses.LOSSES))}")
     if degree is not None and not (type(degree) is int and degree > 0):
         raise UserError(f"degree: must be a whole number above zero, or None, got {degree!r}")
-    chosen = losses.get(loss)
+    chosen_loss = losses.get(loss)
 
-    own, dtype = _checks.copied(network)
+    copy, dtype = _checks.copied(network)
     x = _checks.images(images, dtype, "images")
-    outputs = _checks.outputs(own.to(x.device), x)
+    outputs = _checks.outputs(copy.to(x.device), x)
     if loss == "polynomial" and outputs > 1:
         raise UserError("loss: polynomial is for two classes, a network with one output; use cross_entropy")
-    margin_map = NetworkMap(own, x, _checks.labels(labels, outputs, x, "labels"), degree)
+    margin_map = NetworkMap(copy, x, _checks.labels(labels, outputs, x, "labels"), degree)
     if method.method == "proximal":
         with _exact(x.device):
             margin_map = _checks.comparable(margin_map)
@@ -172,20 +190,19 @@ def follow(
     rows, snapshots = [], {}
     with _exact(x.device):
         tables = {"homogeneity": _checks.degree(margin_map, seed)}
-        weights, history = _train(margin_map, test_map, chosen, options, seed, train)
-        start = flows.State(weights)
-        for event in flows.follow(margin_map, chosen, method, stop, start, norm_start=float(weights.norm())):
-            rows.append(_row(event.step))
+        weights, history = _train(margin_map, test_map, chosen_loss, options, seed, train)
+        for event in flows.follow(margin_map, chosen_loss, method, stop, flows.State.at_start(weights)):
+            rows.append(event.step.row())
             if event.snapshot:
                 snapshots[event.step.state.step] = event.step.state.weights
-    found = Trajectory(
+    trajectory = Trajectory(
         training=history,
         steps=pd.DataFrame(rows).drop_duplicates("step"),  # a step may be shown again
         snapshot_steps=np.array(list(snapshots)),
         weights=torch.stack(list(snapshots.values())),
         train=margin_map,
         test=test_map,
-        loss=chosen,
+        loss=chosen_loss,
     )
     specification = {
         "run": name or type(network).__name__,
@@ -197,20 +214,13 @@ def follow(
         "flow": dataclasses.asdict(method),
         "stop": goals,
     }
-    return Run(found, event.step.state.weights, event.stop, {"specification": specification}, tables)
-
-
-def _row(step: flows.Step) -> dict[str, Any]:
-    state = step.state
-    counts = {"step": state.step, "evaluations": state.evaluations, "jacobians": state.jacobians}
-    measured = {field.name: getattr(step, field.name) for field in dataclasses.fields(step) if field.name != "state"}
-    return {**counts, "zeta": state.path_length, **measured}
+    return Run(trajectory, event.step.state.weights, event.stop, {"specification": specification}, tables)
 
 
 def _train(
     margin_map: NetworkMap, test_map: NetworkMap, loss: losses.Loss, options: Train, seed: int, allowed: bool
 ) -> tuple[Tensor, pd.DataFrame]:
-    """Weights with ℒ < ℓ(0), and a row an epoch on the way there."""
+    """Train until ℒ < ℓ(0): the weights, and the table `training`, a row an epoch. UserError if it is not reached."""
     start, rows = training.start(margin_map.flatten(), seed), []
     for state in itertools.chain([start], training.epochs(margin_map, loss, options, start)):
         margins = margin_map.values(state.weights)
@@ -223,24 +233,24 @@ def _train(
             return state.weights, pd.DataFrame(rows)
         above = f"ln ℒ = {ln_risk:.3g} is not below ln ℓ(0) = {loss.ln_at_zero:.3g}"
         if not allowed:
-            raise UserError(f"train: {above} at the network's own weights; let it train, or bring others")
+            raise UserError(f"train: {above} at the network's own weights; set train=True or start elsewhere")
         if not math.isfinite(ln_risk):
-            at = f"diverged in epoch {state.epoch}" if state.epoch else "starts with weights whose risk is no number"
+            at = f"diverged in epoch {state.epoch}" if state.epoch else "starts with weights whose risk is not finite"
             raise UserError(f"learning_rate: training {at}, with {options.learning_rate:g}; lower it, or the weights")
     raise UserError(f"epochs: {above} after {options.epochs}; give more, another learning_rate, or a larger network")
 
 
 def _digest(*tensors: Tensor) -> str:
-    """Of data and start: figures compare two runs only if they share it."""
-    found = hashlib.sha256()
+    """Identifies data and start: figures compare two runs only if they share it."""
+    checksum = hashlib.sha256()
     for tensor in tensors:
-        found.update(tensor.contiguous().cpu().numpy().tobytes())
-    return found.hexdigest()[:16]
+        checksum.update(tensor.contiguous().cpu().numpy().tobytes())
+    return checksum.hexdigest()[:16]
 
 
 @contextlib.contextmanager
 def _exact(device: torch.device) -> Iterator[None]:
-    """Without TF32, which rounds to 10 bits what margins need 24 of; on a GPU only."""
+    """On a GPU: without TF32, which keeps 10 bits of the 24 that margins need."""
     backends = (torch.backends.cuda.matmul, torch.backends.cudnn) if device.type == "cuda" else ()
     before = [backend.allow_tf32 for backend in backends]
     try:

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from dirconv import losses
-from dirconv.flow import _ensemble
-from dirconv.measures import _decomposition
-from dirconv.options import Stop
+from dirconv.flow import ensemble as _ensemble
+from dirconv.flow import rates as _decomposition
+from dirconv.flow.point import ROUNDING_DOUBLE
+from dirconv.goals import Stop
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,7 @@ def decomposition(kept: Kept, loss: Loss) -> pd.DataFrame:
     for i, row in enumerate(kept.at.itertuples(index=False)):
         if not row.ln_risk < loss.ln_at_zero:
             continue
-        blur = _ensemble.ROUNDING * float(margins[i].min().abs())
+        blur = ROUNDING_DOUBLE * float(margins[i].min().abs())
         rows = _decomposition.decompose(
             loss, kept.maps.degree, weights[i], margins[i, :, None], velocity[i], rates[i, :, None]
         )

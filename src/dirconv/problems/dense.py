@@ -88,7 +88,7 @@ def descend(maps: EnsembleMap, loss: Loss, weights: Tensor, most: int) -> tuple[
     import pandas as pd
     import torch
 
-    from dirconv.flow import _ensemble
+    from dirconv.flow import ensemble as _ensemble
     from dirconv.problems import _flows
 
     torch.set_num_threads(1)

@@ -193,7 +193,7 @@ class _Descents:
         """Each row's gradient of what it descends on, (R, D), and ln ℒ before its step, (R,)."""
         import torch
 
-        from dirconv.flow import _ensemble
+        from dirconv.flow import ensemble as _ensemble
 
         leaf = self.weights.detach().clone().requires_grad_()
         margins = torch.func.vmap(self.maps.function)(leaf, *self.maps.data)

@@ -1,4 +1,4 @@
-"""Stage `flow`: from where ℒ < ℓ(0) to the study's goal; a row for every step, weights at log-spaced ln(1/ℒ)."""
+"""Stage `flow`: from the point where ℒ < ℓ(0) to the study's goal; a row a step, weights at log-spaced ln(1/ℒ)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ import torch
 
 from dirconv import artifacts, flow, losses
 from dirconv.errors import Unfinished
-from dirconv.options import Stop
+from dirconv.goals import Stop
 from dirconv.stages import _job
 from dirconv.stages._progress import Progress
 from dirconv.stages._provenance import made_by
 
 WEIGHTS = "weights"
 SCALARS = [field.name for field in dataclasses.fields(flow.State) if field.name not in (WEIGHTS, "memory")]
-TIME = "time"  # the stop reason of a run that was ended because its time was up
-COLUMNS = [field.name for field in dataclasses.fields(flow.Step) if field.name != "state"]
+TIME = "time"  # the stop reason of a run that ended because its time was up
 
 
 def run(
@@ -36,8 +35,8 @@ def run(
 ) -> None:
     """Write steps.parquet (a row a step), snapshots.safetensors (weights (S, D), steps (S,)) and manifest.json.
 
-    Unfinished where that takes more than `seconds`; the same call goes on from there. `last`: the run ends there
-    instead, with the stop reason `TIME`. Its checkpoint stays: once `out` is deleted, the same call goes on.
+    Unfinished if that takes more than `seconds`: the same call resumes. With `last` the run ends there instead, with
+    the stop reason `TIME`. Its checkpoint stays: once `out` is deleted, the same call resumes.
     """
     device = _job.prepare(spec)
     origin = artifacts.read_manifest(start)
@@ -48,7 +47,7 @@ def run(
     checkpoint = _job.Checkpoint(checkpoints, "flow", spec, split / "split.safetensors", start / "start.safetensors")
     with checkpoint.locked():
         progress = Progress(f"flow {spec['run']}/seed{spec['seed']}", log, checkpoint.folder / "history.txt")
-        state, rows, taken, highest = flow.State(first), [], [], None
+        state, rows, taken, highest = flow.State.at_start(first), [], [], None
         saved = checkpoint.load()
         if saved is not None:
             tensors, record = saved
@@ -56,30 +55,28 @@ def run(
             state = flow.State(torch.from_numpy(tensors[WEIGHTS]).to(device), memory=memory, **record["state"])
             rows, taken, highest = record["rows"], record["taken"], record["highest"]
             progress.line(f"goes on from step {state.step}")
-        norm_start = float(first.norm())
         events = flow.follow(
             margin_map,
             losses.get(spec["loss"]),
             flow.from_options(spec["flow"]),
             Stop(**spec["stop"]),
             state,
-            norm_start=norm_start,
             highest_level=highest,
             per_decade=spec["snapshots_per_decade"],
-            seen=[(math.log(row["norm"] / norm_start), row["cos"]) for row in rows[:-1]],
+            earlier=[(row["tau"], row["cos"]) for row in rows[:-1]],
         )
         timer = _job.Timer(seconds)
         for number, event in enumerate(events):
             step = event.step
             if not rows or rows[-1]["step"] != step.state.step:  # a step may be shown again
-                rows.append(_row(step))
+                rows.append(step.row())
             if event.snapshot and (not taken or taken[-1] != step.state.step):
                 checkpoint.keep(len(taken), {WEIGHTS: _weights(step, spec)})
                 taken.append(step.state.step)
             progress.update(
                 event.progress,
                 f"step {step.state.step}  log10 L {step.ln_risk / math.log(10):.2f}  cos {step.cos:.4f}  "
-                f"ln|W| +{math.log(step.norm / norm_start):.4f}",
+                f"tau {step.tau:.4f}",
                 final=event.stop is not None,
             )
             if timer.due():
@@ -87,18 +84,19 @@ def run(
                 tensors = {WEIGHTS: step.state.weights, **step.state.memory}
                 record = {"state": scalars, "rows": rows, "taken": taken, "highest": event.highest_level}
                 checkpoint.save({name: tensor.cpu().numpy() for name, tensor in tensors.items()}, record)
-                if timer.up() and event.stop is None and number > 0:  # else it would never get on
+                if timer.up() and event.stop is None and number > 0:  # at least one step a call, or it would never end
                     if last:
                         break
                     progress.close()
                     raise Unfinished(f"{spec['run']}/seed{spec['seed']}: flow, step {step.state.step}")
         ended = event.stop is not None
-        if not ended and taken[-1] != step.state.step:  # the weights at the end are kept, wherever that is
+        if not ended and taken[-1] != step.state.step:  # keep the weights at the end, wherever that is
             checkpoint.keep(len(taken), {WEIGHTS: _weights(step, spec)})
             taken.append(step.state.step)
         stop = str(event.stop) if ended else TIME
         origin = made_by("flow", spec, origin, device=_job.in_words(device))
         _write(out, rows, taken, checkpoint, {"specification": spec, "made_by": origin, "stop": stop})
+        progress.line(f"stopped: {event.stop.describe if ended else 'time limit; delete the output to resume'}")
         progress.close()
         if ended:
             checkpoint.remove()
@@ -106,12 +104,6 @@ def run(
 
 def _weights(step: flow.Step, spec: dict[str, Any]) -> np.ndarray:
     return step.state.weights.to(getattr(torch, spec["precision"])).cpu().numpy()
-
-
-def _row(step: flow.Step) -> dict[str, Any]:
-    state = step.state
-    counts = {"step": state.step, "evaluations": state.evaluations, "jacobians": state.jacobians}
-    return {**counts, "zeta": state.path_length, **{name: getattr(step, name) for name in COLUMNS}}
 
 
 def _write(

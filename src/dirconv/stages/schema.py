@@ -17,7 +17,7 @@ def study_schema() -> dict[str, Any]:
     """The schema of `Study`, with the options of every data source, network, flow method and problem filled in."""
     schema = pydantic.TypeAdapter(Study).json_schema()
     definitions = schema["$defs"]
-    for package, target in (("data", "data"), ("models", "model"), ("flow", "flow"), ("problems", "problem")):
+    for package, target in (("data", "data"), ("models", "model"), ("flow.methods", "flow"), ("problems", "problem")):
         choices = []
         for name in modules(package):
             found = pydantic.TypeAdapter(member(package, name, package).Spec).json_schema()

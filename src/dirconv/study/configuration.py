@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-from dirconv.options import Stop, Train, require_positive
+from dirconv.goals import Stop
+from dirconv.options import Train, require_positive
 
 
 def _require_seeds(seeds: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""What every method needs at a point W: margins, softmin weights, v = Σ q ∇p; and what is recorded of it."""
+"""What every method needs at a point W: margins, softmin weights, v = Σ q ∇p; and the record of a step."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ if TYPE_CHECKING:
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap
 
-ROUNDING = 16  # times the unit roundoff: what a margin's relative error stays below (tests/unit/test_rows.py)
+ROUNDING = 16  # bound of a margin's relative error, in units of roundoff (tests/unit/test_rows.py)
+ROUNDING_DOUBLE = ROUNDING * 2.0**-53  # the same bound in float64
 
 
 @dataclasses.dataclass(frozen=True)
 class Point:
     """The margins and the direction of −∇ℒ at weights W."""
 
-    weights: Tensor
-    margins: Tensor
-    q: Tensor
-    direction: Tensor  # u, unit length
-    speed: float  # ‖v‖, v = Σ q ∇p = speed · u
+    weights: Tensor  # W, (D,)
+    margins: Tensor  # p, (n, K−1)
+    q: Tensor  # softmin weights, (n, K−1)
+    direction: Tensor  # u = v/‖v‖, (D,), v = Σ q ∇p
+    speed: float  # ‖v‖
 
 
 def evaluate(margin_map: MarginMap, loss: Loss, weights: Tensor) -> Point:
-    """Margins and gradient at W."""
+    """Margins and gradient at W, (D,)."""
     margins, pullback = margin_map.linearize(weights)
     q = loss.weights(margins)
     velocity = pullback(q)
@@ -56,33 +57,50 @@ def advance(state: State, weights: Tensor, step_size: float, evaluations: int = 
     )
 
 
-def measure(
-    margin_map: MarginMap,
+def record(
     loss: Loss,
     state: State,
-    point: Point,
+    weights: Tensor,
+    margins: Tensor,
+    q: Tensor,
     *,
+    cos: float,
+    cos_point: float,
+    resolution: float,
     step_size: float = 0.0,
     error: float = 0.0,
     rejected: int = 0,
+    landed: bool = False,
 ) -> Step:
-    """The record of a point that an explicit method reached: velocity and gradient are one."""
-    ln_risk = float(loss.ln_risk(point.margins))
-    norm = float(point.weights.norm())
-    cos = float(point.weights @ point.direction) / norm
+    """The step that ends at W (D,) with margins p and softmin weights q, (n, K−1); the other fields as in `Step`."""
+    ln_risk, norm = float(loss.ln_risk(margins)), float(weights.norm())
     return Step(
         state=state,
+        tau=math.log(norm / state.start_norm) if norm != 0 else -math.inf,
         ln_risk=ln_risk,
         norm=norm,
         cos=cos,
-        cos_point=cos,
+        cos_point=cos_point,
         unnormalised_margin=loss.inverse(ln_risk),
-        smallest_margin=float(point.margins.min()),
-        effective_examples=1 / float(point.q.square().sum()),
+        smallest_margin=float(margins.min()),
+        effective_examples=1 / float(q.square().sum()),
         step_size=step_size,
         error=error,
         rejected=rejected,
-        resolution=resolution(margin_map, point.margins),
+        resolution=resolution,
+        landed=landed,
+    )
+
+
+def measure(margin_map: MarginMap, loss: Loss, state: State, point: Point, **fields: float) -> Step:
+    """The step to a point that an explicit method reached: its velocity is the gradient, cos = ⟨W, u⟩/‖W‖.
+
+    fields: step_size, error and rejected of the step, none at the start.
+    """
+    cos = float(point.weights @ point.direction) / float(point.weights.norm())
+    smallest = resolution(margin_map, point.margins)
+    return record(
+        loss, state, point.weights, point.margins, point.q, cos=cos, cos_point=cos, resolution=smallest, **fields
     )
 
 

@@ -1,13 +1,15 @@
-r"""The flows of many small homogeneous maps at once: each seed has its own steps, all are taken in one batch.
+r"""The flows of many small homogeneous maps as one batch: each seed has its own steps, all are computed together.
 
-Two methods, both on the sphere in τ = ln‖W‖, where dθ/dτ = F(θ, q) = (I − θθᵀ) v/⟨θ, v⟩, v = Σ q ∇p(θ):
+Both methods work on the sphere in τ = ln(‖W‖/‖W₀‖), where dθ/dτ = F(θ, q) = (I − θθᵀ) v/⟨θ, v⟩ and v = Σ q ∇p(θ):
 
-`proximal`  the formula of `dirconv.flow.proximal` (BDF2 in θ, softmin weights solved at the end of the step) where the
-            whole Jacobian is made anew at every predicted point and all examples take part. The slopes have to be
+`proximal`  the formula of `dirconv.flow.methods.proximal` (BDF2 in θ, softmin weights solved at the end of the step).
+            The whole Jacobian is computed at every predicted point, and all examples take part. The slopes must be
             those of margins, d ln(−ℓ') = −dp: exponential loss, and logistic loss where ℒ is small.
 `rk4`       the classical Runge–Kutta method, for losses whose weights do not become stiff (a polynomial tail).
 
 Before ℒ < ℓ(0), where ⟨θ, v⟩ need not be positive, `descend` follows the same curve in relative arc length.
+
+Shapes: S seeds, n examples, D weights.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dirconv.flow import StopReason, _dual
-from dirconv.options import Stop
+from dirconv.flow import State, Step, dual, path_table
+from dirconv.flow.control import StepControl
+from dirconv.flow.goals import Goals
+from dirconv.flow.point import ROUNDING_DOUBLE
+from dirconv.goals import Stop, StopReason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +35,8 @@ if TYPE_CHECKING:
     from dirconv.losses import Loss
     from dirconv.margins.ensemble import EnsembleMap
 
-ROUNDING = 16 * 2.0**-53  # of a margin, relative: as in `dirconv.flow._point`
-SMALLEST_STEP = 1e-13
-GROWTH = 2.0
+SMALLEST_STEP = 1e-13  # in τ
+UNSOLVED = 0.25  # factor on the size of a step that could not be solved
 CORRECTIONS = 25  # of a step, at most
 SOLVED = 0.1  # share of the local error that the corrector may leave
 AGREE = 1e-6  # of ln q: to which the weights at the end of a step are those that it was made with
@@ -50,34 +54,34 @@ class Path:
     stop: StopReason
 
 
-def descend(maps: EnsembleMap, loss: Loss, weights: Tensor, step: float, most: int) -> tuple[Tensor, Tensor]:
+def descend(maps: EnsembleMap, loss: Loss, weights: Tensor, step: float, most_steps: int) -> tuple[Tensor, Tensor]:
     """Follow the flow from initialization until ℒ < ℓ(0): weights (S, D), and how many steps each seed took (S,).
 
-    The classical Runge–Kutta method on dW/ds = ‖W‖ v/‖v‖ with steps of `step`, at most `most`; a seed that does not
-    come below ℓ(0) ends where they end.
+    The classical Runge–Kutta method on dW/ds = ‖W‖ v/‖v‖, at most `most_steps` steps of size `step`. A seed that has
+    not come below ℓ(0) by then is returned where it is.
     """
     weights, taken = weights.clone(), torch.zeros(len(weights), dtype=torch.int64)
-    stuck = torch.zeros(len(weights), dtype=torch.bool)  # no gradient is left, as where every neuron is dead
-    for _ in range(most):
-        waiting = ((ln_risk(loss, maps.values(weights)) >= loss.ln_at_zero) & ~stuck).nonzero().flatten()
-        if len(waiting) == 0:
+    stuck = torch.zeros(len(weights), dtype=torch.bool)  # the gradient vanishes, as where every neuron is dead
+    for _ in range(most_steps):
+        above = ((ln_risk(loss, maps.values(weights)) >= loss.ln_at_zero) & ~stuck).nonzero().flatten()
+        if len(above) == 0:
             break
-        part, start = maps.of(waiting), weights[waiting]
+        maps_above, start = maps.of(above), weights[above]
 
-        def velocity(at: Tensor, part=part) -> Tensor:
-            v = part.pullback(at, softmin(loss, part.values(at)))
+        def velocity(at: Tensor, maps_above=maps_above) -> Tensor:
+            v = maps_above.pullback(at, softmin(loss, maps_above.values(at)))
             return v * (at.norm(dim=1) / v.norm(dim=1))[:, None]
 
         change = _rk4(velocity, start, torch.full((len(start), 1), step, dtype=start.dtype))[0]
-        moves = torch.isfinite(change).all(1)
-        stuck[waiting] = ~moves
-        weights[waiting[moves]] += change[moves]
-        taken[waiting[moves]] += 1
+        finite = torch.isfinite(change).all(1)
+        stuck[above] = ~finite
+        weights[above[finite]] += change[finite]
+        taken[above[finite]] += 1
     return weights, taken
 
 
 def _rk4(velocity: Callable[[Tensor], Tensor], start: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-    """The change over a step, and its distance to that of the midpoint rule."""
+    """The change over a step of sizes h (S, 1) from `start` (S, D), and its distance to the midpoint rule's, (S,)."""
     first = velocity(start)
     second = velocity(start + h / 2 * first)
     third = velocity(start + h / 2 * second)
@@ -114,35 +118,55 @@ def follow(
 ) -> list[Path]:
     """Follow each seed's flow from `weights` (S, D), where ℒ < ℓ(0), to the first goal in `stop`.
 
-    `tolerance` bounds a step's local error by its power 3/2, as for `dirconv.flow.proximal`; a step ends exactly at
-    every multiple of `land` in τ, and θ is kept there, at the start and at the end.
+    method: `proximal` or `rk4`. tolerance: ε, which bounds a step's local error by ε^(3/2), as for
+    `dirconv.flow.methods.proximal`. largest_step: in τ. land: a step ends exactly at every multiple of it in τ; θ is
+    kept there, at the start and at the end.
+
+    A seed that starts with ℒ ≥ ℓ(0) stops there, with the reason `steps`: `descend` did not bring it below.
     """
     return _Ensemble(maps, loss, weights, stop, method, tolerance, largest_step, land).run()
 
 
 class _Ensemble:
-    def __init__(self, maps, loss, weights, stop, method, tolerance, largest_step, land) -> None:
-        self.maps, self.loss, self.stop = maps, loss, stop
+    def __init__(
+        self,
+        maps: EnsembleMap,
+        loss: Loss,
+        weights: Tensor,
+        stop: Stop,
+        method: str,
+        tolerance: float,
+        largest_step: float,
+        land: float,
+    ) -> None:
+        self.maps, self.loss = maps, loss
         self.attempt = {"proximal": self._proximal, "rk4": self._explicit}[method]
-        self.local, self.largest, self.land = tolerance**1.5, largest_step, land
+        self.local = tolerance**1.5
+        self.control = StepControl(
+            tolerance=self.local, largest_step=largest_step, smallest_step=SMALLEST_STEP, land=land
+        )
         seeds = len(weights)
-        self.ln_norm = weights.norm(dim=1).log()  # where τ = 0
+        self.start_norms = weights.norm(dim=1)  # (S,), where τ = 0
+        self.ln_norm = self.start_norms.log()
         theta = weights / weights.norm(dim=1, keepdim=True)
-        self.points = theta[:, None].repeat(1, 3, 1)  # the last three, the newest last
-        self.clocks = torch.zeros(seeds, 3, dtype=torch.float64)
-        self.count = torch.ones(seeds, dtype=torch.int64)  # of points that are known
+        self.points = theta[:, None].repeat(1, 3, 1)  # θ of the last three points, the newest last, (S, 3, D)
+        self.clocks = torch.zeros(seeds, 3, dtype=torch.float64)  # their τ
+        self.count = torch.ones(seeds, dtype=torch.int64)  # how many of them are known
         self.margins = self._margins(theta, self.clocks[:, -1], torch.arange(seeds))
         self.ln_q = torch.log_softmax(slopes(loss, self.margins), 1)
         self.zeta = torch.zeros(seeds, dtype=torch.float64)
         self.rejected = torch.zeros(seeds, dtype=torch.int64)
         self.evaluations = torch.ones(seeds, dtype=torch.int64)
         self.rows: list[list[dict[str, float]]] = [[] for _ in range(seeds)]
+        self.derived: list[list[dict[str, float]]] = [[] for _ in range(seeds)]  # the other columns of `path`
         self.kept: list[list[Tensor]] = [[] for _ in range(seeds)]
+        self.goals = [Goals(stop) for _ in range(seeds)]
         self.reason: list[StopReason | None] = [None] * seeds
         everyone = torch.arange(seeds)
         nothing = torch.zeros(seeds, dtype=torch.float64)
-        speed = self._record(everyone, nothing, nothing, nothing.bool())
-        self.h = (0.1 * self.local / speed.clamp(min=1e-300)).clamp(max=largest_step)
+        tan = self._record(everyone, nothing, nothing, nothing.bool())
+        # of the first order, and so short that its error can be neglected: ‖dθ/dτ‖ = tan ∠
+        self.h = (0.1 * self.local / tan.clamp(min=1e-300)).clamp(max=largest_step)
 
     def run(self) -> list[Path]:
         import pandas as pd
@@ -154,123 +178,94 @@ class _Ensemble:
             self._step(alive)
         return [
             Path(
-                pd.DataFrame(rows),
+                path_table(pd.DataFrame(rows), **pd.DataFrame(derived)),
                 torch.stack([theta for _, theta in kept]),
                 np.array([number for number, _ in kept], dtype=np.int64),
                 reason,
             )
-            for rows, kept, reason in zip(self.rows, self.kept, self.reason, strict=True)
+            for rows, derived, kept, reason in zip(self.rows, self.derived, self.kept, self.reason, strict=True)
         ]
 
     def _margins(self, theta: Tensor, tau: Tensor, seeds: Tensor) -> Tensor:
-        """p(W) at W = ‖W₀‖ e^τ θ."""
+        """p(W), (k, n), at W = ‖W₀‖ e^τ θ of these k seeds."""
         return self.maps.of(seeds).values(theta) * self._scale(tau, seeds)[:, None]
 
     def _scale(self, tau: Tensor, seeds: Tensor) -> Tensor:
+        """‖W‖^L, (k,)."""
         return torch.exp(self.maps.degree * (tau + self.ln_norm[seeds]))
 
     def _step(self, seeds: Tensor) -> None:
-        """Attempt a step of every seed; those whose error allows it are taken."""
-        h, lands = self._sizes(seeds)
+        """Attempt a step of every seed; accept those whose error allows it."""
+        h, lands = self.control.landing(self.h[seeds], self.clocks[seeds, -1])
         theta, margins, ln_q, error, solved = self.attempt(seeds, h)
-        good = solved & (error <= self.local)
-        factor = 0.9 * (self.local / error.clamp(min=1e-300)) ** (1 / self.count[seeds])
-        factor = torch.where(solved, factor.clamp(0.2, GROWTH), 0.25)
-        # a step cut short to land says little of the next one: the planned size stands unless the error forbids it
-        planned = torch.minimum(self.h[seeds], GROWTH * h)
-        grown = torch.maximum(h * factor, torch.where(factor >= 1, planned, 0.0))
-        self.h[seeds] = torch.where(good, grown, h * factor.clamp(max=0.9)).clamp(max=self.largest)
-        self.rejected[seeds] += (~good).long()
-        for seed in seeds[(self.h[seeds] < SMALLEST_STEP) & ~good].tolist():
+        accepted = solved & self.control.accepts(error)
+        factor = torch.where(solved, self.control.factor(error, self.count[seeds]), UNSOLVED)
+        longer, shorter = self.control.after_accepted(h, self.h[seeds], factor), self.control.after_rejected(h, factor)
+        self.h[seeds] = torch.where(accepted, longer, shorter)
+        self.rejected[seeds] += (~accepted).long()
+        for seed in seeds[self.control.underflows(self.h[seeds]) & ~accepted].tolist():
             self.reason[seed] = StopReason.STEP_UNDERFLOW
-        if not bool(good.any()):
+        if not bool(accepted.any()):
             return
-        taken, step = seeds[good], h[good]
-        theta = theta[good]
-        chord = (theta - self.points[taken, -1]).norm(dim=1) / 2
-        self.zeta[taken] += 2 * torch.asin(chord.clamp(max=1.0))
+        taken, step = seeds[accepted], h[accepted]
+        theta = theta[accepted]
+        half_chord = (theta - self.points[taken, -1]).norm(dim=1) / 2
+        self.zeta[taken] += 2 * torch.asin(half_chord.clamp(max=1.0))
         self.points[taken] = torch.cat([self.points[taken, 1:], theta[:, None]], 1)
         now = self.clocks[taken, -1] + step
-        now = torch.where(lands[good], (now / self.land).round() * self.land, now)
+        now = torch.where(lands[accepted], (now / self.control.land).round() * self.control.land, now)
         self.clocks[taken] = torch.cat([self.clocks[taken, 1:], now[:, None]], 1)
         self.count[taken] = (self.count[taken] + 1).clamp(max=3)
-        self.margins[taken], self.ln_q[taken] = margins[good], ln_q[good]
-        self._record(taken, step, error[good], lands[good])
+        self.margins[taken], self.ln_q[taken] = margins[accepted], ln_q[accepted]
+        self._record(taken, step, error[accepted], lands[accepted])
 
-    def _sizes(self, seeds: Tensor) -> tuple[Tensor, Tensor]:
-        h = self.h[seeds].clamp(max=self.largest)
-        now = self.clocks[seeds, -1]
-        rest = (torch.floor(now / self.land + 1e-9) + 1) * self.land - now
-        lands = h > rest * (1 - 1e-6)
-        h = torch.where(lands, rest, torch.where(2 * h > rest, rest / 2, h))
-        return h, lands
-
-    def _record(self, seeds: Tensor, step: Tensor, error: Tensor, lands: Tensor) -> Tensor:
-        """A row for each of these seeds at its newest point, its stop reason, and tan ∠ there, (k,)."""
+    def _record(self, seeds: Tensor, step_size: Tensor, error: Tensor, landed: Tensor) -> Tensor:
+        """A row for each of these k seeds at its newest point, its stop reason, and tan ∠ there, (k,)."""
         theta, tau, margins = self.points[seeds, -1], self.clocks[seeds, -1], self.margins[seeds]
         q = softmin(self.loss, margins)
         v = self.maps.of(seeds).pullback(theta, q)
         radial = (theta * v).sum(1)
         tangential = (v - radial[:, None] * theta).norm(dim=1)
-        cos = radial / v.norm(dim=1)
         ln_norm = tau + self.ln_norm[seeds]
-        risk = ln_risk(self.loss, margins)
-        least = margins.amin(1)
-        resolution = ROUNDING * least.abs()
-        effective = 1 / q.square().sum(1)
-        values = zip(
-            seeds.tolist(), *(part.tolist() for part in (
-                tau, risk, ln_norm, cos, tangential / radial, least, effective, step, error, resolution, lands,
-            )), strict=True,
-        )  # fmt: skip
-        for seed, t, ln_l, ln_w, c, tan, smallest, weight, size, local, blur, landed in values:
-            number = len(self.rows[seed])
-            inverse = self.loss.inverse(ln_l)
-            row = {
-                "step": number,
-                "tau": t,
-                "evaluations": int(self.evaluations[seed]),
-                "jacobians": number,
-                "zeta": float(self.zeta[seed]),
-                "tan": tan,
-                "smoothed_margin": inverse * math.exp(-self.maps.degree * ln_w),
-                "below": ln_l < self.loss.ln_at_zero,
-                "ln_risk": ln_l,
-                "norm": math.exp(ln_w),
-                "cos": c,
-                "cos_point": c,
-                "unnormalised_margin": inverse,
-                "smallest_margin": smallest,
-                "effective_examples": weight,
-                "step_size": size,
-                "error": local,
-                "rejected": int(self.rejected[seed]),
-                "resolution": blur,
-                "landed": bool(landed),
-            }
-            self.rows[seed].append(row)
-            self.reason[seed] = self._goal(row)
-            if number == 0 or landed or self.reason[seed] is not None:
+        smallest = margins.amin(1)
+        columns = {
+            "tau": tau,
+            "ln_risk": ln_risk(self.loss, margins),
+            "cos": radial / v.norm(dim=1),
+            "smallest_margin": smallest,
+            "effective_examples": 1 / q.square().sum(1),
+            "step_size": step_size,
+            "error": error,
+            "rejected": self.rejected[seeds],
+            "resolution": ROUNDING_DOUBLE * smallest.abs(),
+            "landed": landed,
+        }
+        measured = zip(*(column.tolist() for column in columns.values()), strict=True)
+        weights = theta * ln_norm.exp()[:, None]
+        others = zip(seeds.tolist(), weights, ln_norm.tolist(), (tangential / radial).tolist(), strict=True)
+        for (seed, w, ln_w, tan), values in zip(others, measured, strict=True):
+            fields = dict(zip(columns, values, strict=True))
+            number, inverse = len(self.rows[seed]), self.loss.inverse(fields["ln_risk"])
+            state = State(
+                w,
+                float(self.start_norms[seed]),
+                step=number,
+                evaluations=int(self.evaluations[seed]),
+                path_length=float(self.zeta[seed]),
+                jacobians=number,
+            )
+            # here the clock is given and the norm follows from it: ‖W‖ = ‖W₀‖ e^τ
+            step = Step(state, norm=math.exp(ln_w), cos_point=fields["cos"], unnormalised_margin=inverse, **fields)
+            below = step.ln_risk < self.loss.ln_at_zero
+            margin = inverse * math.exp(-self.maps.degree * ln_w)
+            self.rows[seed].append(step.row())
+            self.derived[seed].append({"tan": tan, "smoothed_margin": margin, "below": below})
+            # without ℒ < ℓ(0), which `descend` did not reach, the theorems say nothing about this seed
+            self.reason[seed] = self.goals[seed].check(step)[1] if below else StopReason.STEPS
+            if number == 0 or step.landed or self.reason[seed] is not None:
                 self.kept[seed].append((number, self.points[seed, -1].clone()))
             self.rejected[seed] = 0
         return tangential / radial
-
-    def _goal(self, row: dict[str, float]) -> StopReason | None:
-        if not row["below"]:  # `descend` gave up: the theorems say nothing of this seed
-            return StopReason.STEPS
-        if not all(math.isfinite(row[name]) for name in ("ln_risk", "norm", "cos")):
-            return StopReason.NOT_FINITE
-        if row["resolution"] > 1:
-            return StopReason.PRECISION
-        stop = self.stop
-        shares = {
-            StopReason.TAU: row["tau"] / stop.tau,
-            StopReason.RISK: -row["ln_risk"] / stop.log_inverse_risk,
-            StopReason.STEPS: row["step"] / stop.steps,
-            StopReason.ALIGNMENT: row["cos"] / stop.cos,
-        }
-        nearest = max(shares, key=lambda reason: shares[reason])
-        return nearest if shares[nearest] >= 1 - 1e-12 else None
 
     def _explicit(self, seeds: Tensor, h: Tensor):
         """One step of the classical method; its error is the distance to the midpoint rule."""
@@ -346,7 +341,7 @@ class _Ensemble:
             theta[chosen], margins[chosen], best[chosen] = x[better], found[better], u[better]
             least[working] = torch.minimum(least[working], spread)
             settled[working] |= (move <= SOLVED * self.local) & (spread < 0.5)
-            blur = 4 * ROUNDING * found.amin(1).abs()
+            blur = 4 * ROUNDING_DOUBLE * found.amin(1).abs()
             done = settled[working] & ((spread < torch.maximum(blur, torch.tensor(AGREE))) | ~better & (spread < 0.1))
             ln_q[working] = new
             working = working[~done]
@@ -356,38 +351,40 @@ class _Ensemble:
         return theta, margins, best, error, settled & ~failed & torch.isfinite(error)
 
     def _error(self, seeds: Tensor, theta: Tensor, h: Tensor) -> Tensor:
-        """Local error, from the distance to the polynomial through the last points: see `dirconv.flow.proximal`."""
+        """Local error (k,), from the distance of θ (k, D) to the polynomial through the last points.
+
+        See `dirconv.flow.methods.proximal`; through one point, two points or three, as many as are known.
+        """
         clocks, points, count = self.clocks[seeds], self.points[seeds], self.count[seeds]
         now = clocks[:, -1] + h
-        newest, before, oldest = points[:, 2], points[:, 1], points[:, 0]
-        one = 0.5 * (theta - newest).norm(dim=1)
-        first = (clocks[:, 2] - clocks[:, 1]).clamp(min=1e-300)
-        ratio = h / first
+        oldest, before, newest = points.unbind(1)
+        to_point = 0.5 * (theta - newest).norm(dim=1)
+        ratio = h / (clocks[:, 2] - clocks[:, 1]).clamp(min=1e-300)  # ω
         line = newest + ratio[:, None] * (newest - before)
-        two = 0.5 * (theta - line / line.norm(dim=1, keepdim=True)).norm(dim=1)
-        times = [clocks[:, i] for i in range(3)]
-        three = torch.zeros_like(one)
-        whole = count == 3
-        if bool(whole.any()):
-            parabola = torch.zeros_like(theta[whole])
+        to_line = 0.5 * (theta - line / line.norm(dim=1, keepdim=True)).norm(dim=1)
+        to_parabola = torch.zeros_like(to_point)
+        known = count == 3
+        if bool(known.any()):
+            times, now, h, ratio = [clocks[known, i] for i in range(3)], now[known], h[known], ratio[known]
+            parabola = torch.zeros_like(theta[known])
             for i, point in enumerate((oldest, before, newest)):
-                others = [times[j][whole] for j in range(3) if j != i]
-                weight = torch.ones_like(h[whole])
-                for other in others:
-                    weight = weight * (now[whole] - other) / (times[i][whole] - other)
-                parabola += weight[:, None] * point[whole]
-            distance = (theta[whole] - parabola / parabola.norm(dim=1, keepdim=True)).norm(dim=1)
-            r = ratio[whole]
-            own = (1 + r) ** 2 * h[whole] ** 3 / (6 * r * (1 + 2 * r))  # times θ‴: the formula's local error
-            rest = (now - times[0])[whole] * (now - times[1])[whole] * (now - times[2])[whole] / 6
-            three[whole] = distance * own / (own + rest)
-        return torch.where(count == 1, one, torch.where(count == 2, two, three))
+                weight = torch.ones_like(h)  # Lagrange's
+                for j in range(3):
+                    if j != i:
+                        weight = weight * (now - times[j]) / (times[i] - times[j])
+                parabola += weight[:, None] * point[known]
+            distance = (theta[known] - parabola / parabola.norm(dim=1, keepdim=True)).norm(dim=1)
+            # both times θ‴: the local error of the formula, and that of the extrapolated parabola
+            formula = (1 + ratio) ** 2 * h**3 / (6 * ratio * (1 + 2 * ratio))
+            extrapolation = (now - times[0]) * (now - times[1]) * (now - times[2]) / 6
+            to_parabola[known] = distance * formula / (formula + extrapolation)
+        return torch.where(count == 1, to_point, torch.where(count == 2, to_line, to_parabola))
 
 
 def solve_duals(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
     """ln q with q = softmax(−(b + A q)) for each of S problems: a (S, n, n), b and the start u (S, n).
 
-    Newton's method of `dirconv.flow._dual` in a batch; what it does not solve from its start goes there one by one.
+    Newton's method of `dirconv.flow.dual` in a batch; problems that it does not solve go there one by one.
     """
     u = torch.log_softmax(u.clamp(min=-700.0), 1)
     diagonal = a.diagonal(dim1=1, dim2=2)
@@ -412,8 +409,8 @@ def solve_duals(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
         du = torch.where(q * d > 1.0, dq / q.clamp(min=1e-300), du)
         du = du - (q * du).sum(1, keepdim=True)
         decrement = -(dq * residual).sum(1)
-        grows = ((du > 1) & (x + du > _dual.HALF_NEGLIGIBLE)).any(1)
-        done = (decrement <= _dual.DECREMENT) & ~grows & (info == 0)
+        grows = ((du > 1) & (x + du > dual.HALF_NEGLIGIBLE)).any(1)
+        done = (decrement <= dual.DECREMENT) & ~grows & (info == 0)
         result[waiting[done]] = torch.log_softmax((x + du)[done], 1)
         step = torch.ones_like(decrement)
         open_ = ~done
@@ -432,7 +429,7 @@ def solve_duals(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
     unsolved = torch.ones(len(u), dtype=torch.bool)
     unsolved &= ~torch.isfinite(result).all(1)
     for i in set(waiting.tolist()) | set(unsolved.nonzero().flatten().tolist()):
-        result[i] = _dual.solve(a[i], b[i]).ln_q
+        result[i] = dual.solve(a[i], b[i]).ln_q
     return result
 
 

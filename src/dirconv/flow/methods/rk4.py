@@ -2,8 +2,8 @@ r"""The classical Runge–Kutta method of fourth order, with steps of one size i
 
     dW/ds = ‖W‖ u(W),     u = −∇ℒ/‖∇ℒ‖,
 
-s being the length of W's path relative to ‖W‖. A reference for fidelity. Like every explicit method it is unstable once
-ln(1/ℒ) times the step is large; the error that is recorded is the distance to the midpoint rule.
+where s is the length of W's path relative to ‖W‖. A reference for accuracy. Like every explicit method it is unstable
+once ln(1/ℒ) times the step is large. The recorded error is the distance to the midpoint rule.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step
-from dirconv.flow._point import advance, evaluate, measure
+from dirconv.flow.point import advance, evaluate, measure
 from dirconv.options import require_positive
 
 if TYPE_CHECKING:

@@ -1,17 +1,17 @@
 r"""Full-batch gradient descent on ln ℒ whose steps keep the local error within a tolerance.
 
-Clock: arc length l of W, dW/dl = u(W) with u = −∇ℒ/‖∇ℒ‖, which no risk is too small for: u comes from the softmin
+Clock: arc length l of W, dW/dl = u(W) with u = −∇ℒ/‖∇ℒ‖. No risk is too small for it: u depends on the softmin
 weights alone. One explicit Euler step, of length h ‖W‖, costs one gradient,
 
     W⁺ = W + h ‖W‖ u(W),        e = ½ h ‖u(W⁺) − u(W)‖,
 
-e being the leading term of the local error relative to ‖W‖. A step is accepted when e ≤ tolerance, and on nothing
-else: the risk may rise and the smoothed margin may fall, since a rule that forbade it would make the claim that it
-never falls one that cannot fail. The next step is h · clip(0.9 √(tolerance/e), 0.2, 2). Since e ≤ h, a step of the
-tolerance's length is always accepted: it underflows only with a tolerance near the resolution of the weights.
+where e is the leading term of the local error relative to ‖W‖. It is of order h²; `dirconv.flow.control` says which
+step is accepted and how long the next one is. Nothing else is asked of a step: the risk may rise and the smoothed
+margin may fall. A rule that forbade it would make the claim that it never falls one that cannot fail. Since e ≤ h, a
+step of the tolerance's length is always accepted, so steps underflow only near the resolution of the weights.
 
-Explicit steps are held back by stiffness that grows like ln(1/ℒ) (docs/design.md): this method is what a
-practitioner would run, it gets to the doorstep of the limit and no further.
+Stiffness that grows like ln(1/ℒ) limits explicit steps (docs/design.md). This method is what a practitioner would run;
+it does not come near the limit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step, Underflow
-from dirconv.flow._point import advance, evaluate, measure
+from dirconv.flow.control import StepControl
+from dirconv.flow.point import advance, evaluate, measure
 from dirconv.options import require_positive
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Spec:
 
 def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
     """The state itself, measured, and then every accepted step; the caller ends it."""
+    control = StepControl(tolerance=spec.tolerance, largest_step=spec.largest_step, smallest_step=SMALLEST_STEP)
     h = spec.first_step if math.isnan(state.step_size) else state.step_size
     here = evaluate(margin_map, loss, state.weights)
     if state.step == 0:
@@ -60,16 +62,17 @@ def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterat
         there = evaluate(margin_map, loss, here.weights + h * norm * here.direction)
         state = dataclasses.replace(state, evaluations=state.evaluations + 1)
         error = 0.5 * h * float((there.direction - here.direction).norm())
-        factor = 0.9 * math.sqrt(spec.tolerance / error) if error > 0 else 2.0
-        taken, h = h, min(h * min(max(factor, 0.2), 2.0), spec.largest_step)
-        if error > spec.tolerance:
+        factor = control.factor(error, 2)
+        if not control.accepts(error):
             rejected += 1
-            if h < SMALLEST_STEP:
+            h = control.after_rejected(h, factor)
+            if control.underflows(h):
                 raise Underflow
             continue
-        if not math.isfinite(error):  # the margins or the gradient are no numbers any more: report, then stop
-            yield measure(margin_map, loss, state, there, step_size=taken, error=error, rejected=rejected)
+        if not math.isfinite(error):  # the margins or the gradient are not finite: report the point, then stop
+            yield measure(margin_map, loss, state, there, step_size=h, error=error, rejected=rejected)
             return
+        taken, h = h, control.after_accepted(h, h, factor)
         state = advance(state, there.weights, h)
         yield measure(margin_map, loss, state, there, step_size=taken, error=error, rejected=rejected)
         here, rejected = there, 0

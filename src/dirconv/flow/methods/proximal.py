@@ -14,19 +14,19 @@ clock                  τ = ln ‖W‖                                     arc l
 F(x, q), v = Σ q ∇p    (I − θθᵀ) v/⟨θ, v⟩,  ⟨θ, v⟩ = L Σ q p(θ)        ‖W‖ v/‖v‖
 =====================  ============================================  =======================================
 
-q⁺ solves an equation in the space of examples, n numbers however many weights there are. A corrector finds it: at
-the current x⁺ the margins are computed again, their change with q is A ∝ h K, K being the Gram matrix of the gradients
-(on the sphere without its radial part), and `_dual` solves q = softmax(a + A q₀ − A q) for the slopes a = ln(−ℓ') found
-at q₀. It is a Newton method whose matrix may be old: K is kept from step to step as long as it serves, and only the
-rows at x̂, for products Jᵀq, are new.
+q⁺ solves an equation in the space of examples: n numbers, however many weights there are. A corrector finds it. At the
+current x⁺ the margins are computed again. Their change with q is A ∝ h K, where K is the Gram matrix of the gradients
+(on the sphere without its radial part), and `dirconv.flow.dual` solves q = softmax(a + A q₀ − A q) for the slopes
+a = ln(−ℓ') at q₀. This is a Newton method whose matrix may be old: K is kept from step to step as long as the corrector
+converges with it. Only the rows at x̂, for products Jᵀq, are always new.
 
 A step is accepted on its local error alone, estimated from the distance to the parabola through the last three points
-(one step: from half the first displacement). A tolerance ε bounds it by ε^(3/2) relative to ‖W‖, so that the error of
-a direction at the end is proportional to ε where the map is smooth. Nothing is asked of the risk or of the margin.
+(in the first step: from half the displacement). A tolerance ε bounds it by ε^(3/2) relative to ‖W‖, so that the error
+of a direction at the end is proportional to ε where the map is smooth. Nothing is asked of the risk or of the margin.
 
-Only examples whose margin is near the smallest take part. After every step all margins are looked at: if those left
-out would carry weight, they are taken in and the step is made again. How near (`slack`) so decides what a step costs,
-and not what it may leave out.
+Only examples whose margin is near the smallest take part. After every step all margins are checked: if examples that
+were left out would carry weight, they are included and the step is repeated. So `slack` decides what a step costs, and
+not what it may leave out.
 
 Source: docs/flow.md derives all of it; BDF2 with varying steps: Hairer, Nørsett & Wanner, Solving ODEs I, III.5.
 """
@@ -65,6 +65,6 @@ class Spec:
 
 def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
     """The state itself, measured, and then every accepted step; the caller ends it."""
-    from dirconv.flow._proximal import Flow
+    from dirconv.flow.methods._proximal import Flow
 
     return Flow(margin_map, loss, spec, state).steps()

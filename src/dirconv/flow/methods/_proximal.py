@@ -1,4 +1,4 @@
-"""The work of `proximal`: geometry, corrector, step size. That module's docstring has the equations."""
+"""The implementation of `proximal`: geometry, corrector, error. That module's docstring has the equations."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dirconv.flow import State, Step, Underflow, _dual
-from dirconv.flow._point import advance, resolution
+from dirconv.flow import State, Step, Underflow, dual
+from dirconv.flow.control import StepControl
+from dirconv.flow.point import advance, record, resolution
 
 if TYPE_CHECKING:
-    from dirconv.flow.proximal import Spec
+    from dirconv.flow.methods.proximal import Spec
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap, Rows
 
 SMALLEST_STEP = 1e-13  # in the clock
 SLACK = 0.5  # examples with p ≤ (1 + slack) min p take part, where a study does not say
 LEAK = 1e-6  # softmin weight that the examples left out may carry together
-GROWTH = 2.0  # of the step from one to the next; BDF2 is stable up to 1 + √2
+UNSOLVED = 0.5  # factor on the size of a step whose corrector failed
+SLOW = 5  # corrections above which the next step is not longer
 CORRECTIONS = 8  # of a step until its position stands, at most
 POLISHED = 20  # and until the gradient at its end is the one that it was made with, where that can be had
 FAINT = -60.0  # ln q of an example that has just been taken in
@@ -102,7 +104,12 @@ class Flow:
     def __init__(self, margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> None:
         self.map, self.precise, self.loss = margin_map, margin_map.precise(), loss
         self.local = spec.tolerance**1.5
-        self.largest_step, self.land = spec.largest_step, spec.land
+        self.control = StepControl(
+            tolerance=self.local,
+            largest_step=spec.largest_step,
+            smallest_step=SMALLEST_STEP,
+            land=None if margin_map.degree is None else spec.land,
+        )
         self.slack = SLACK if spec.slack is None else spec.slack
         self.state = state
         if state.memory:
@@ -129,48 +136,34 @@ class Flow:
             speed = self.geometry.speed(self.state.weights, v, pull)
             length = float(self.geometry.velocity(self.state.weights, v, speed).norm())
             size = self.local if self.geometry.degree is not None else self.local * float(self.state.weights.norm())
-            self._next(min(0.1 * size / length, self.largest_step) if length != 0 else self.largest_step)
+            longest = self.control.largest_step
+            self._next(min(0.1 * size / length, longest) if length != 0 else longest)
         rejected = 0
         while True:
-            h, lands = self._size()
+            h, lands = self.control.landing(self.state.step_size, float(self.state.memory["clocks"][-1]))
             try:
                 end = self._attempt(h)
                 error = self._error(end, h)
             except _Retry as retry:
                 rejected += 1
                 if retry.wanted is None:
-                    self._next(0.5 * h)
+                    self._next(self.control.after_rejected(h, UNSOLVED))
                 else:
                     self._remember(wanted=retry.wanted)
                 continue
-            order = min(len(self.state.memory["clocks"]), 3)
-            factor = 0.9 * (self.local / error) ** (1 / order) if error > 0 else GROWTH
-            factor = min(max(factor, 0.2), GROWTH)
-            if error > self.local:
+            factor = self.control.factor(error, min(len(self.state.memory["clocks"]), 3))
+            if not self.control.accepts(error):
                 rejected += 1
-                self._next(h * min(factor, 0.9))
+                self._next(self.control.after_rejected(h, factor))
                 continue
-            if end.corrections > 5:
+            if end.corrections > SLOW:
                 factor = min(factor, 1.0)
-            # a step cut short to land says little of the next one: the planned size stands unless the error forbids it
-            size = max(h * factor, min(self.state.step_size, GROWTH * h) if factor >= 1 else 0.0)
-            self._accept(end, h, size)
+            self._accept(end, h, self.control.after_accepted(h, self.state.step_size, factor))
             yield self._record(step_size=h, error=error, rejected=rejected, landed=lands)[0]
             rejected = 0
 
-    def _size(self) -> tuple[float, bool]:
-        """The step to be tried, and whether it ends where runs are compared."""
-        h = min(self.state.step_size, self.largest_step)
-        if self.geometry.degree is None:
-            return h, False
-        now = float(self.state.memory["clocks"][-1])
-        rest = (math.floor(now / self.land + 1e-9) + 1) * self.land - now
-        if h > rest * (1 - 1e-6):
-            return rest, True
-        return (rest / 2 if 2 * h > rest else h), False  # two even steps, not a long and a very short one
-
     def _next(self, size: float) -> None:
-        if not size > SMALLEST_STEP:
+        if self.control.underflows(size):
             raise Underflow
         self.state = dataclasses.replace(self.state, step_size=size)
 
@@ -245,7 +238,7 @@ class Flow:
             a = share * speed * stretch * gram
             if not bool(torch.isfinite(a).all() & torch.isfinite(slopes).all()):
                 raise _Retry
-            found = _dual.solve(a, -(slopes + a @ q), ln_q)
+            found = dual.solve(a, -(slopes + a @ q), ln_q)
             change = found.q - q
             distance = float(change @ gram @ change)
             moves.append(share * speed * math.sqrt(max(distance, 0.0)) * stretch / float(at.norm()))
@@ -308,8 +301,9 @@ class Flow:
         if len(times) == 2:
             return 0.5 * distance
         ratio = h / (times[-1] - times[-2])
-        own = (1 + ratio) ** 2 * h**3 / (6 * ratio * (1 + 2 * ratio))  # times x‴: the formula's local error
-        return distance * own / (own + math.prod(now - t for t in times) / 6)
+        # both times x‴: the local error of the formula, and that of the extrapolated parabola
+        formula = (1 + ratio) ** 2 * h**3 / (6 * ratio * (1 + 2 * ratio))
+        return distance * formula / (formula + math.prod(now - t for t in times) / 6)
 
     def _accept(self, end: _End, h: float, size: float) -> None:
         memory = self.state.memory
@@ -330,19 +324,16 @@ class Flow:
         examples = self._active().nonzero().flatten()
         q = self.loss.weights(margins)
         v = self.map.rows(weights, examples).pullback(q[examples])
-        norm = float(weights.norm())
         cos_point = float(weights @ v / (weights.norm() * v.norm()))  # NaN where the gradient vanishes: all units dead
-        ln_risk = float(self.loss.ln_risk(margins))
-        step = Step(
-            state=self.state,
-            ln_risk=ln_risk,
-            norm=norm,
+        step = record(
+            self.loss,
+            self.state,
+            weights,
+            margins,
+            q,
             cos=float(self.state.memory.get("cos", cos_point)),
             cos_point=cos_point,
-            unnormalised_margin=self.loss.inverse(ln_risk),
-            smallest_margin=float(margins.min()),
-            effective_examples=1 / float(q.square().sum()),
             resolution=resolution(self._arithmetic(), margins),
-            **{"step_size": 0.0, "error": 0.0, "rejected": 0, **measured},
+            **measured,
         )
         return step, v

@@ -1,8 +1,8 @@
 r"""Dormand and Prince's adaptive method of fifth order, as torchdiffeq has it, on dW/ds = ‖W‖ u(W).
 
 s is the length of W's path relative to ‖W‖, u = −∇ℒ/‖∇ℒ‖ (see `rk4`). A recorded step is a segment of s; within it the
-library chooses its own steps. The reference that a user of ODE solvers would reach for: accurate, and held back by the
-flow's stiffness. The error that is recorded is the tolerance asked for.
+library chooses its own steps. This is the reference that a user of ODE solvers would reach for: accurate, and limited
+by the flow's stiffness. The recorded error is the requested tolerance.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step
-from dirconv.flow._point import advance, evaluate, measure
+from dirconv.flow.point import advance, evaluate, measure
 from dirconv.options import require_positive
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@ r"""Gradient descent on ℒ with a constant rate, as the discrete-time counterpa
 
     W⁺ = W − η ∇ℒ(W),     ∇ℒ = −e^(ln Σ(−∂ℒ/∂p)) Σ q ∇p.
 
-As ℒ → 0 so does ∇ℒ, and ‖W‖ creeps: ln(1/ℒ) grows like ln t. A reference, with no control of its error; the error
-that is recorded is descent's, ½ ‖ΔW‖ ‖u⁺ − u‖ relative to ‖W‖ with u = −∇ℒ/‖∇ℒ‖.
+As ℒ → 0 so does ∇ℒ, and ‖W‖ creeps: ln(1/ℒ) grows like ln t. A reference without error control. The recorded error
+is that of `descent`, ½ ‖ΔW‖ ‖u⁺ − u‖ relative to ‖W‖ with u = −∇ℒ/‖∇ℒ‖.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step
-from dirconv.flow._point import advance, evaluate, measure
+from dirconv.flow.point import advance, evaluate, measure
 from dirconv.options import require_positive
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@ r"""SGD with a rate scaled by the loss, as Lyu and Li (ICLR 2020) reached risks 
 
 A step is one epoch over shuffled batches B: W ← W − α ∇ℒ_B(W)/(|B| ℒ̄), with ℒ̄ the mean loss over all examples when
 the epoch began, so that the speed on ln ℒ does not vanish with ℒ. After an epoch in which the risk fell, α grows by
-2^(1/5); after one in which it rose or was no number, the weights go back and α shrinks by 2^(1/10), their rule.
+2^(1/5). After one in which it rose or was not finite, the weights are reset and α shrinks by 2^(1/10), their rule.
 
-The gradient at the end of an epoch, over all examples, is measured as for the other methods; the path length is that
-between ends of epochs. No error is estimated (NaN).
+The full-batch gradient at the end of an epoch is measured as for the other methods. The path length is that between
+ends of epochs. No error is estimated (NaN).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step, Underflow
-from dirconv.flow._point import advance, evaluate, measure
+from dirconv.flow.point import advance, evaluate, measure
 from dirconv.options import require_positive
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Spec:
 def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
     """The state itself, measured, and then every epoch that was kept; the caller ends it.
 
-    After an epoch that was not, the step before it comes again, with the state to go on from: a job can end there.
+    After an epoch that was not kept, the step before it is shown again with the new state, so that a job can end there.
     """
     import torch
 
@@ -54,7 +54,7 @@ def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Itera
     gradient = BatchGradient(margin_map, loss, spec.arithmetic)
     generator = torch.Generator()
     if state.memory:
-        generator.set_state(state.memory["random"].cpu())  # a job that goes on has put it on its device
+        generator.set_state(state.memory["random"].cpu())  # a resumed job has moved it to its device
     else:
         generator.manual_seed(spec.seed)
         state = dataclasses.replace(state, step_size=spec.rate, evaluations=1, memory={"random": generator.get_state()})
@@ -67,12 +67,12 @@ def steps(margin_map: NetworkMap, loss: Loss, spec: Spec, state: State) -> Itera
         ln_risk = float(loss.ln_risk(here.margins))
         weights = here.weights
         order = torch.randperm(count, generator=generator).to(weights.device)
-        for members in order.split(min(spec.batch, count)):
+        for batch in order.split(min(spec.batch, count)):
             # ∇ℒ_B/(|B| ℒ̄), ℒ̄ = ℒ/n
-            weights = weights - rate * gradient(weights, members, ln_risk - math.log(count))
+            weights = weights - rate * gradient(weights, batch, ln_risk - math.log(count))
         there = evaluate(margin_map, loss, weights)
-        found = float(loss.ln_risk(there.margins))
-        if not (math.isfinite(found) and found < ln_risk):
+        new_ln_risk = float(loss.ln_risk(there.margins))
+        if not (math.isfinite(new_ln_risk) and new_ln_risk < ln_risk):
             rejected += 1
             rate /= 2**0.1
             memory = {"random": generator.get_state(), "rejected": torch.tensor(rejected)}

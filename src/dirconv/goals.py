@@ -1,0 +1,75 @@
+"""Where a flow stops, and why it did. Imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+
+from dirconv.options import require_positive
+
+
+class StopReason(enum.StrEnum):
+    """Why a flow ended; `describe` says it in words, with a remedy where the flow did not reach a goal."""
+
+    TAU = "tau"
+    RISK = "log_inverse_risk"
+    STEPS = "steps"
+    ALIGNMENT = "cos"
+    TAIL = "tail"
+    STEP_UNDERFLOW = "step_underflow"
+    PRECISION = "precision"
+    NOT_FINITE = "not_finite"
+
+    @property
+    def describe(self) -> str:
+        """One phrase for messages, without a full stop."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    StopReason.TAU: "τ reached its goal",
+    StopReason.RISK: "ln(1/ℒ) reached its goal",
+    StopReason.STEPS: "the number of steps reached its limit; raise `steps` to follow the flow further",
+    StopReason.ALIGNMENT: "cos reached its goal",
+    StopReason.TAIL: "the estimated remaining path fell below its goal",
+    StopReason.STEP_UNDERFLOW: "no step has an error within the tolerance; raise the tolerance or change the method",
+    StopReason.PRECISION: "rounding errors of the margins decide the softmin weights; use float64 or stop earlier",
+    StopReason.NOT_FINITE: (
+        "the weights, the risk or the gradient's direction are not finite numbers (all units may be dead); "
+        "lower the step size or start elsewhere"
+    ),
+}
+GOALS = (StopReason.TAU, StopReason.RISK, StopReason.STEPS, StopReason.ALIGNMENT, StopReason.TAIL)  # may be asked for
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Where a flow stops: at the first goal that it reaches. Time is never a goal, so results do not depend on it.
+
+    ================  ===============================================================================  ==============
+    goal              reached when                                                                     unit
+    ================  ===============================================================================  ==============
+    steps             so many steps were accepted                                                      count
+    log_inverse_risk  ln(1/ℒ) is at least this, ℒ the total loss                                       nats
+    tau               τ = ln(‖W‖/‖W₀‖) is at least this, W₀ the flow's start                           nats
+    cos               cos ∠ between W and the velocity is at least this                                none, up to 1
+    tail              the path left, ∫ tan ∠ dτ from here on, is at most this if tan ∠ goes on as a    radians
+                      power of τ (`dirconv.flow.goals`); 0: not a goal
+    ================  ===============================================================================  ==============
+
+    ValueError, naming the field, for a goal that is not above zero (`tail`: that is negative).
+    """
+
+    steps: int = 1000
+    log_inverse_risk: float = math.inf
+    tau: float = math.inf
+    cos: float = math.inf
+    tail: float = 0.0
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        require_positive(self, "steps", "log_inverse_risk", "tau", "cos")
+        if not self.tail >= 0:
+            raise ValueError(f"tail: must not be negative, got {self.tail}")
