@@ -13,6 +13,7 @@ import torch
 from dirconv import flow, losses
 from dirconv.flow import dual
 from dirconv.flow import ensemble as batch
+from dirconv.flow.duals import solve_duals
 from dirconv.flow.goals import Goals
 from dirconv.flow.methods import proximal
 from dirconv.goals import Stop, StopReason
@@ -45,7 +46,7 @@ def test_duals_of_a_batch_are_those_of_the_single_solver():
         a = scale * root @ root.transpose(1, 2)
         b = scale * torch.randn(6, 10, generator=generator, dtype=torch.float64)
         start = torch.zeros(6, 10, dtype=torch.float64)
-        found = batch.solve_duals(a, b, start).exp()
+        found = solve_duals(a, b, start).exp()
         for i in range(6):
             assert found[i].numpy() == pytest.approx(dual.solve(a[i], b[i]).q.numpy(), abs=1e-5)
 
