@@ -47,16 +47,12 @@ GOALS = (StopReason.TAU, StopReason.RISK, StopReason.STEPS, StopReason.ALIGNMENT
 class Stop:
     """Where a flow stops: at the first goal that it reaches. Time is never a goal, so results do not depend on it.
 
-    ================  ===============================================================================  ==============
-    goal              reached when                                                                     unit
-    ================  ===============================================================================  ==============
-    steps             so many steps were accepted                                                      count
-    log_inverse_risk  ln(1/ℒ) is at least this, ℒ the total loss                                       nats
-    tau               τ = ln(‖W‖/‖W₀‖) is at least this, W₀ the flow's start                           nats
-    cos               cos ∠ between W and the velocity is at least this                                none, up to 1
-    tail              the path left, ∫ tan ∠ dτ from here on, is at most this if tan ∠ goes on as a    radians
-                      power of τ (`dirconv.flow.goals`); 0: not a goal
-    ================  ===============================================================================  ==============
+    steps: accepted steps; a count.
+    log_inverse_risk: ln(1/ℒ), ℒ the total loss; in nats.
+    tau: τ = ln(‖W‖/‖W₀‖), W₀ the flow's start; in nats.
+    cos: cos ∠ between W and the velocity; at most 1.
+    tail: the path that would remain, ∫ tan ∠ dτ, if tan ∠ went on decaying as a power of τ (`dirconv.flow.goals`); in
+    radians. It is reached from above; 0: not a goal.
 
     ValueError, naming the field, for a goal that is not above zero (`tail`: that is negative).
     """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ import torch
 from dirconv import flow, losses
 from dirconv.flow import dual
 from dirconv.flow import ensemble as batch
+from dirconv.flow.duals import solve_duals
+from dirconv.flow.goals import Goals
 from dirconv.flow.methods import proximal
 from dirconv.goals import Stop, StopReason
 from dirconv.margins.ensemble import EnsembleMap
@@ -42,7 +46,7 @@ def test_duals_of_a_batch_are_those_of_the_single_solver():
         a = scale * root @ root.transpose(1, 2)
         b = scale * torch.randn(6, 10, generator=generator, dtype=torch.float64)
         start = torch.zeros(6, 10, dtype=torch.float64)
-        found = batch.solve_duals(a, b, start).exp()
+        found = solve_duals(a, b, start).exp()
         for i in range(6):
             assert found[i].numpy() == pytest.approx(dual.solve(a[i], b[i]).q.numpy(), abs=1e-5)
 
@@ -108,6 +112,43 @@ def test_descend_reaches_the_assumption_and_says_where_it_cannot():
     path = batch.follow(dead, EXPONENTIAL, stuck, Stop(tau=1.0))[0]
     assert not path.steps["below"].iloc[-1]
     assert path.stop == StopReason.STEPS
+
+
+def test_the_goals_of_a_batch_are_those_of_one_run():
+    """`tail` too; every seed stops at its own step."""
+    maps, start = ensemble(3)
+    weights, _ = batch.descend(maps, EXPONENTIAL, start, 0.02, 5000)
+    for stop, reason in (
+        (Stop(tail=0.2), StopReason.TAIL),
+        (Stop(cos=0.9), StopReason.ALIGNMENT),
+        (Stop(steps=7), StopReason.STEPS),
+        (Stop(log_inverse_risk=50.0), StopReason.RISK),
+    ):
+        for path in batch.follow(maps, EXPONENTIAL, weights, stop):
+            rows = path.steps
+            assert path.stop is reason
+            assert path.kept[-1] == rows["step"].iloc[-1]
+            goals = Goals(stop)
+            reasons = [goals.check(step)[1] for step in shown(rows)]
+            assert reasons == [None] * (len(rows) - 1) + [reason]
+
+
+def shown(rows):
+    """The steps of a table `path`, as far as goals look at them."""
+    for row in rows.to_dict("records"):
+        row["state"] = SimpleNamespace(step=row["step"])
+        yield SimpleNamespace(**row)
+
+
+def test_the_rows_of_a_batch_are_those_of_steps():
+    maps, start = ensemble(2)
+    weights, _ = batch.descend(maps, EXPONENTIAL, start, 0.02, 5000)
+    rows = batch.follow(maps, EXPONENTIAL, weights, Stop(tau=0.5))[0].steps
+    fields = [f.name for f in dataclasses.fields(flow.Step) if f.name not in ("state", "tau")]
+    derived = ["tan", "smoothed_margin", "below"]
+    assert list(rows) == ["step", "tau", "evaluations", "jacobians", "zeta", *derived, *fields]
+    np.testing.assert_allclose(rows["tau"], np.log(rows["norm"] / rows["norm"][0]), atol=1e-14)
+    np.testing.assert_allclose(rows["tan"], np.sqrt(1 - rows["cos"] ** 2) / rows["cos"], rtol=1e-6)
 
 
 def test_forward_rates_and_backward_pullback_are_one_derivative():

@@ -12,6 +12,7 @@ from sklearn.svm import SVC
 
 from dirconv import flow, losses
 from dirconv.errors import UserError
+from dirconv.flow.control import StepControl
 from dirconv.flow.methods import descent
 from dirconv.goals import GOALS, Stop, StopReason
 
@@ -60,15 +61,8 @@ def slope(x, y):
 
 
 def one_step(found, start, h):
-    first, second = itertools.islice(
-        descent.steps(
-            found,
-            EXPONENTIAL,
-            descent.Spec(tolerance=1e9, first_step=h, largest_step=1),
-            flow.State.at_start(start.clone()),
-        ),
-        2,
-    )
+    spec = descent.Spec(tolerance=1e9, first_step=h, largest_step=1)
+    first, second = itertools.islice(descent.steps(found, EXPONENTIAL, spec, flow.State.at_start(start.clone())), 2)
     return first, second
 
 
@@ -109,6 +103,7 @@ def test_what_is_measured_at_a_step_is_what_its_weights_give(linear_map):
         q = np.exp(p.min() - p) / np.exp(p.min() - p).sum()
         v = q @ ROWS
         assert step.norm == pytest.approx(np.linalg.norm(w), rel=1e-14)
+        assert step.tau == math.log(step.norm / float(START.norm()))
         assert step.ln_risk == pytest.approx(math.log(np.exp(-p).sum()), rel=1e-12)
         assert step.unnormalised_margin == -step.ln_risk
         assert step.smallest_margin == pytest.approx(p.min(), rel=1e-14)
@@ -125,6 +120,14 @@ def test_the_path_length_is_the_sum_of_the_angles_between_directions(linear_map)
     assert taken[0].state.path_length == 0
     for total, step in zip(np.cumsum(angles), taken[1:], strict=True):
         assert step.state.path_length == pytest.approx(total, rel=1e-6)
+
+
+def test_a_steps_row_holds_its_state_and_what_was_measured(linear_map):
+    for step in steps(linear_map(ROWS), START, stop=Stop(steps=3)):
+        row = step.row()
+        assert list(row)[:5] == ["step", "tau", "evaluations", "jacobians", "zeta"]
+        assert list(row)[5:] == [f.name for f in dataclasses.fields(step) if f.name not in ("state", "tau")]
+        assert (row["step"], row["zeta"], row["norm"]) == (step.state.step, step.state.path_length, step.norm)
 
 
 # acceptance
@@ -159,6 +162,67 @@ def test_the_step_size_is_limited(linear_map):
     expected = [min(1e-3 * 2**k, 0.05) for k in range(9)]
     np.testing.assert_allclose([step.step_size for step in taken[1:]], expected, rtol=1e-14)
     assert all(step.error == 0 for step in taken)
+
+
+# step-size control, for one run and for a batch
+
+CONTROL = StepControl(tolerance=1e-3, largest_step=0.2, smallest_step=1e-13, land=0.25)
+
+
+def test_the_next_step_is_what_the_controllers_formula_says():
+    for order in (1, 2, 3):
+        for error in (2e-4, 1e-3, 5e-3):
+            expected = min(max(0.9 * (1e-3 / error) ** (1 / order), 0.2), 2.0)
+            assert CONTROL.factor(error, order) == pytest.approx(expected, rel=1e-15)
+    assert CONTROL.factor(0.0, 2) == CONTROL.factor(1e-300, 1) == 2.0
+    assert CONTROL.factor(1e9, 1) == CONTROL.factor(math.inf, 2) == 0.2
+    assert CONTROL.accepts(1e-3) and not CONTROL.accepts(1.001e-3)
+    assert CONTROL.after_accepted(0.02, 0.02, 1.5) == pytest.approx(0.03)
+    assert CONTROL.after_accepted(0.15, 0.15, 2.0) == 0.2
+    assert CONTROL.after_rejected(0.02, 0.5) == 0.01
+    assert CONTROL.after_rejected(0.02, 0.95) == pytest.approx(0.018)
+    assert CONTROL.underflows(1e-13) and not CONTROL.underflows(2e-13)
+
+
+def test_the_planned_size_stands_after_a_step_that_was_cut_short_unless_the_error_forbids_it():
+    assert CONTROL.after_accepted(0.05, 0.08, 1.2) == 0.08
+    assert CONTROL.after_accepted(0.01, 0.08, 1.2) == 0.02  # it grows no more than any other
+    assert CONTROL.after_accepted(0.05, 0.08, 0.9) == pytest.approx(0.045)
+
+
+@pytest.mark.parametrize(
+    ("planned", "clock", "expected"),
+    [
+        (0.1, 0.0, (0.1, False)),
+        (0.15, 0.0, (0.125, False)),  # two even steps
+        (0.1, 0.2, (0.05, True)),
+        (0.1, 0.25, (0.1, False)),  # the next multiple is 0.5
+        (0.3, 0.02, (0.115, False)),  # planned is the largest step, 0.2; 0.23 are left
+        (0.3, 0.1, (0.15, True)),
+    ],
+)
+def test_a_step_lands_on_every_multiple(planned, clock, expected):
+    assert CONTROL.landing(planned, clock) == (pytest.approx(expected[0], abs=1e-15), expected[1])
+    assert dataclasses.replace(CONTROL, land=None).landing(planned, clock) == (min(planned, 0.2), False)
+
+
+def test_a_batch_is_controlled_as_each_run_alone():
+    random = np.random.default_rng(0)
+    h, planned, clock = random.uniform(1e-3, 0.3, 50), random.uniform(1e-3, 0.3, 50), random.uniform(0, 1, 50)
+    error, order = 1e-3 * 10 ** random.uniform(-3, 3, 50), random.integers(1, 4, 50)
+    batch = [torch.from_numpy(values) for values in (h, planned, clock, error)]
+    sizes, lands = CONTROL.landing(batch[1], batch[2])
+    factors = CONTROL.factor(batch[3], torch.from_numpy(order))
+    accepted = CONTROL.after_accepted(batch[0], batch[1], factors)
+    rejected, accepts = CONTROL.after_rejected(batch[0], factors), CONTROL.accepts(batch[3])
+    for i in range(50):
+        factor = CONTROL.factor(float(error[i]), int(order[i]))
+        assert float(factors[i]) == pytest.approx(factor, rel=1e-6)  # a batch has its exponents in float32
+        factor = float(factors[i])
+        assert (float(sizes[i]), bool(lands[i])) == CONTROL.landing(float(planned[i]), float(clock[i]))
+        assert float(accepted[i]) == CONTROL.after_accepted(float(h[i]), float(planned[i]), factor)
+        assert float(rejected[i]) == CONTROL.after_rejected(float(h[i]), factor)
+        assert bool(accepts[i]) == CONTROL.accepts(float(error[i]))
 
 
 # convergence to the flow
@@ -437,6 +501,13 @@ def test_no_step_with_an_error_within_the_tolerance_ends_the_flow():
     assert same(events[0].step, events[1].step)
     assert events[-1].snapshot
     assert StopReason.STEP_UNDERFLOW not in GOALS
+
+
+def test_every_reason_is_said_in_one_line():
+    texts = {reason: reason.describe for reason in StopReason}
+    assert len(set(texts.values())) == len(texts)
+    assert all("\n" not in text and not text.endswith(".") for text in texts.values())
+    assert all(";" in texts[reason] for reason in set(StopReason) - set(GOALS))  # the remedy
 
 
 def test_going_on_to_an_underflow_ends_as_an_uninterrupted_flow_does():

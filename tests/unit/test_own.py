@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -101,7 +103,14 @@ def test_ten_lines(run, data):
     assert path["ln_risk"].iloc[0] < losses.get("logistic").ln_at_zero
     assert run.margins["example"].nunique() == len(data[0])
     assert "tau" in repr(run)
+    assert "τ reached its goal" in repr(run)
     assert len(repr(run).splitlines()) == 1
+
+
+def test_the_package_offers_follow_without_importing_torch():
+    code = "import sys, dirconv; assert 'torch' not in sys.modules; from dirconv.own import follow; "
+    code += "assert dirconv.follow is follow; assert not hasattr(dirconv, 'folow')"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_margins_are_those_of_the_network_at_the_end(run, data):

@@ -25,20 +25,16 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dirconv.flow.goals import Goals
-from dirconv.goals import GOALS, Stop, StopReason
+from dirconv.goals import StopReason
 from dirconv.options import member, parse
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+    from dirconv.goals import Stop
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap
-
-__all__ = [
-    "GOALS", "Event", "Spec", "State", "Step", "Stop", "StopReason", "Underflow",
-    "follow", "from_options", "level", "path_table", "specification",
-]  # fmt: skip
 
 
 @dataclasses.dataclass

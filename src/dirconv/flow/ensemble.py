@@ -23,8 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dirconv.flow import State, Step, dual, path_table
+from dirconv.flow import State, Step, path_table
 from dirconv.flow.control import StepControl
+from dirconv.flow.duals import solve_duals
 from dirconv.flow.goals import Goals
 from dirconv.flow.point import ROUNDING_DOUBLE
 from dirconv.goals import Stop, StopReason
@@ -40,8 +41,6 @@ UNSOLVED = 0.25  # factor on the size of a step that could not be solved
 CORRECTIONS = 25  # of a step, at most
 SOLVED = 0.1  # share of the local error that the corrector may leave
 AGREE = 1e-6  # of ln q: to which the weights at the end of a step are those that it was made with
-NEWTON_STEPS = 30
-HALVINGS = 12  # of a Newton step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,27 +123,16 @@ def follow(
 
     A seed that starts with ℒ ≥ ℓ(0) stops there, with the reason `steps`: `descend` did not bring it below.
     """
-    return _Ensemble(maps, loss, weights, stop, method, tolerance, largest_step, land).run()
+    control = StepControl(tolerance=tolerance**1.5, largest_step=largest_step, smallest_step=SMALLEST_STEP, land=land)
+    return _Ensemble(maps, loss, weights, stop, method, control).run()
 
 
 class _Ensemble:
     def __init__(
-        self,
-        maps: EnsembleMap,
-        loss: Loss,
-        weights: Tensor,
-        stop: Stop,
-        method: str,
-        tolerance: float,
-        largest_step: float,
-        land: float,
+        self, maps: EnsembleMap, loss: Loss, weights: Tensor, stop: Stop, method: str, control: StepControl
     ) -> None:
-        self.maps, self.loss = maps, loss
+        self.maps, self.loss, self.control, self.local = maps, loss, control, control.tolerance
         self.attempt = {"proximal": self._proximal, "rk4": self._explicit}[method]
-        self.local = tolerance**1.5
-        self.control = StepControl(
-            tolerance=self.local, largest_step=largest_step, smallest_step=SMALLEST_STEP, land=land
-        )
         seeds = len(weights)
         self.start_norms = weights.norm(dim=1)  # (S,), where τ = 0
         self.ln_norm = self.start_norms.log()
@@ -166,7 +154,7 @@ class _Ensemble:
         nothing = torch.zeros(seeds, dtype=torch.float64)
         tan = self._record(everyone, nothing, nothing, nothing.bool())
         # of the first order, and so short that its error can be neglected: ‖dθ/dτ‖ = tan ∠
-        self.h = (0.1 * self.local / tan.clamp(min=1e-300)).clamp(max=largest_step)
+        self.h = (0.1 * self.local / tan.clamp(min=1e-300)).clamp(max=control.largest_step)
 
     def run(self) -> list[Path]:
         import pandas as pd
@@ -379,66 +367,3 @@ class _Ensemble:
             extrapolation = (now - times[0]) * (now - times[1]) * (now - times[2]) / 6
             to_parabola[known] = distance * formula / (formula + extrapolation)
         return torch.where(count == 1, to_point, torch.where(count == 2, to_line, to_parabola))
-
-
-def solve_duals(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
-    """ln q with q = softmax(−(b + A q)) for each of S problems: a (S, n, n), b and the start u (S, n).
-
-    Newton's method of `dirconv.flow.dual` in a batch; problems that it does not solve go there one by one.
-    """
-    u = torch.log_softmax(u.clamp(min=-700.0), 1)
-    diagonal = a.diagonal(dim1=1, dim2=2)
-    identity = torch.eye(a.shape[1], dtype=a.dtype)
-    waiting = torch.arange(len(u))
-    result = u.clone()
-    for _ in range(NEWTON_STEPS):
-        part, base, x, d = a[waiting], b[waiting], u[waiting], diagonal[waiting]
-        q, gradient, entropy = _at(part, base, x)
-        residual = gradient + x - entropy[:, None]
-        gone = (q < 1e-6) & (q * d < 0.5 * residual)
-        x = torch.log_softmax(torch.where(gone, x - residual, x), 1)
-        q, gradient, entropy = _at(part, base, x)
-        residual = gradient + x - entropy[:, None]
-        root = q.sqrt()
-        factor, info = torch.linalg.cholesky_ex(identity + root[:, :, None] * part * root[:, None])
-        right = torch.stack([-root * residual, root], 2)
-        solution = root[:, :, None] * torch.cholesky_solve(right, factor)
-        nu = -solution[:, :, 0].sum(1) / solution[:, :, 1].sum(1)
-        dq = solution[:, :, 0] + nu[:, None] * solution[:, :, 1]
-        du = nu[:, None] - residual - (part @ dq[:, :, None])[:, :, 0]
-        du = torch.where(q * d > 1.0, dq / q.clamp(min=1e-300), du)
-        du = du - (q * du).sum(1, keepdim=True)
-        decrement = -(dq * residual).sum(1)
-        grows = ((du > 1) & (x + du > dual.HALF_NEGLIGIBLE)).any(1)
-        done = (decrement <= dual.DECREMENT) & ~grows & (info == 0)
-        result[waiting[done]] = torch.log_softmax((x + du)[done], 1)
-        step = torch.ones_like(decrement)
-        open_ = ~done
-        for _ in range(HALVINGS):
-            trial = torch.log_softmax(x + step[:, None] * du, 1)
-            move = trial.exp() - q
-            change = (move * (gradient + 0.5 * (part @ move[:, :, None])[:, :, 0])).sum(1) + _entropy(trial) - entropy
-            short = open_ & ~(change <= -1e-4 * step * decrement)
-            if not bool(short.any()):
-                break
-            step = torch.where(short, 0.5 * step, step)
-        u[waiting] = torch.log_softmax(x + step[:, None] * du, 1)
-        waiting = waiting[open_ & (info == 0) & torch.isfinite(decrement)]
-        if len(waiting) == 0:
-            break
-    unsolved = torch.ones(len(u), dtype=torch.bool)
-    unsolved &= ~torch.isfinite(result).all(1)
-    for i in set(waiting.tolist()) | set(unsolved.nonzero().flatten().tolist()):
-        result[i] = dual.solve(a[i], b[i]).ln_q
-    return result
-
-
-def _at(a: Tensor, b: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    q = u.exp()
-    gradient = b + (a @ q[:, :, None])[:, :, 0]
-    return q, gradient - (q * gradient).sum(1, keepdim=True), _entropy(u)
-
-
-def _entropy(u: Tensor) -> Tensor:
-    q = u.exp()
-    return torch.where(q > 0, q * u, 0.0).sum(1)
