@@ -34,12 +34,13 @@ HOUSE = (  # from top to bottom; those in one row may not import each other
     ("oracles",),
     ("artifacts", "provenance"),
     ("config",),
+    ("goals",),
     ("options",),
     ("errors",),
 )
 LEVEL = {room: level for level, row in enumerate(HOUSE) for room in row}
 READERS = ("report", "figures", "claims")  # of tables
-OPEN_TO_READERS = {*READERS, "artifacts", "provenance", "config", "options", "errors"}
+OPEN_TO_READERS = {*READERS, "artifacts", "provenance", "config", "goals", "options", "errors"}
 HEAVY = {"torch", "torchvision"}
 DYNAMIC = {"options"}  # the only room that may import by a computed name; specifications name what it finds
 
