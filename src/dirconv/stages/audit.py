@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 import statistics
@@ -158,7 +157,7 @@ def _claim(resolved: resolve.Resolved, name: str, stale: set[str], study_file: P
         "id": name,
         **{key: entry[key] for key in ("title", "source", "statement", "assumptions", "expected", "must_be")},
         **{key: verdict[key] for key in ("verdict", "agrees", "reason", "statistic")},
-        "judged": " ".join(inspect.cleandoc(registry.rule(entry["rule"]).Thresholds.__doc__).replace("`", "").split()),
+        "judged": registry.rule(entry["rule"]).RULE.judged,
         "thresholds": entry["thresholds"],
         "figure": f"{resolved.figures_folder}/{entry['figure']}.png",
         "target": _command(resolved, study_file, f"claim_{name}"),

@@ -290,7 +290,7 @@ def study(values: dict[str, Any], where: str) -> Resolved:
 
 def _needed(claim: registry.Claim) -> list[str]:
     """The runs without which a claim cannot be judged; one at half the tolerance only where the rule is about that."""
-    paired = getattr(registry.rule(claim.rule), "PAIRED", False)
+    paired = registry.rule(claim.rule).RULE.paired
     return [*claim.runs, claim.halved] if paired else claim.runs
 
 
