@@ -1,4 +1,4 @@
-"""Tail statistics and verdict rules on trajectories whose answer is known, the ensemble, and the registry."""
+"""Tail statistics and verdict rules on trajectories whose answer is known, verdicts over seeds, and the registry."""
 
 import math
 from pathlib import Path
@@ -9,9 +9,9 @@ import pytest
 import yaml
 from scipy import stats
 
-from dirconv.claims import Evidence, Outcome, Verdict, ensemble, registry
+from dirconv.claims import Evidence, Outcome, Verdict, judging, over_seeds, registry
 from dirconv.claims.rules import alignment, direction, homogeneity, margins, risk, smoothed_margin
-from dirconv.claims.statistics import LONGEST, decay, fisher, student
+from dirconv.claims.statistics import LARGEST_SHIFT, decay, fisher, student
 from dirconv.errors import UserError
 from dirconv.options import member, modules
 
@@ -75,7 +75,7 @@ def test_the_exponent_is_the_limit_and_not_the_slope_that_shows(exponent, shift)
 def test_an_exponential_is_the_longest_shift_that_is_allowed():
     tau = taus(6.0)
     found = decay(tau, 1 - np.exp(-3 * tau), decades=1.0)
-    assert found.exponent == pytest.approx(3 * 6 * (1 + LONGEST), rel=0.2)  # P = c τ₀ as both grow
+    assert found.exponent == pytest.approx(3 * 6 * (1 + LARGEST_SHIFT), rel=0.2)  # P = c τ₀ as both grow
     assert math.exp(-18) / 3 < found.remaining < 10 * math.exp(-18) / 3
 
 
@@ -88,7 +88,7 @@ def test_a_slow_exponential_is_told_from_one_that_never_falls(rate):
     assert slow.high > 1.05
     still = decay(tau, tau, decades=1.0)
     assert still.high < 1
-    assert still.ahead < 0.1
+    assert still.slope_ahead < 0.1
 
 
 def test_creeping_like_a_logarithm_has_no_finite_rest():
@@ -210,7 +210,7 @@ def path(tau, exponent=3.0, speed=0.1, **columns):
 
 def judged(rule, table, thresholds, stop="steps", degree=2, **tables):
     evidence = Evidence({"path": table, **tables}, {"specification": {"degree": degree}, "stop": stop})
-    return rule.judge(evidence, rule.Thresholds(**thresholds))
+    return judging.outcome(rule, [evidence], rule.Thresholds(**thresholds))
 
 
 CONVERGENCE = {"exponent": 1.0, "resolution": 0.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0}
@@ -243,14 +243,14 @@ def good(rule):
 
 
 @pytest.mark.parametrize(("rule", "thresholds"), ON_THE_FLOW)
-@pytest.mark.parametrize("stop", ["tau", "log_inverse_risk", "steps"])
+@pytest.mark.parametrize("stop", ["tau", "log_inverse_risk", "steps", "cos", "tail"])
 def test_a_run_that_reached_its_goal_can_support(rule, thresholds, stop):
     tables = good(rule)
     assert judged(rule, tables.pop("path"), thresholds, stop, **tables).verdict == SUPPORTED
 
 
 @pytest.mark.parametrize(("rule", "thresholds"), ON_THE_FLOW)
-@pytest.mark.parametrize("stop", ["step_underflow", "not_finite", "None"])
+@pytest.mark.parametrize("stop", ["step_underflow", "not_finite", "precision", "None"])
 def test_a_run_that_did_not_reach_its_goal_decides_nothing(rule, thresholds, stop):
     tables = good(rule)
     found = judged(rule, tables.pop("path"), thresholds, stop, **tables)
@@ -351,7 +351,7 @@ def test_direction_is_judged_by_the_ends_of_the_interval():
     low, value, high = (getattr(judged(direction, table, CONVERGENCE), name) for name in ("low", "value", "high"))
     assert 1.2 < low < value - 0.1 < high - 0.2
     found = decay(tau, table["zeta"].to_numpy(), decades=1.0)
-    steady = high if found.settled else max(high, found.ahead)  # a slope that may still rise contradicts nothing
+    steady = high if found.settled else max(high, found.slope_ahead)  # a slope that may still rise contradicts nothing
     for exponent, verdict in (
         (low - 0.01, SUPPORTED),
         (low + 0.01, INCONCLUSIVE),
@@ -586,7 +586,7 @@ def test_homogeneity_of_a_network_without_a_degree_is_open():
     assert "no degree" in found.reason
 
 
-# the ensemble
+# the verdict over seeds
 
 
 def outcomes(*verdicts):
@@ -604,15 +604,15 @@ def outcomes(*verdicts):
     ],
 )
 def test_one_seed_contradicts_and_all_must_support(verdicts, whole, reason):
-    found = ensemble(outcomes(*verdicts))
+    found = over_seeds(outcomes(*verdicts))
     assert (found.verdict, found.reason) == (whole, reason)
     assert (found.value, found.low, found.high) == (np.median(range(len(verdicts))), -0.5, len(verdicts) - 0.5)
 
 
-def test_an_ensemble_leaves_out_what_is_not_known():
-    found = ensemble([Outcome(SUPPORTED, 2.0), Outcome(INCONCLUSIVE), Outcome(SUPPORTED, 4.0, 3.0, 9.0)])
+def test_the_verdict_over_seeds_leaves_out_what_is_not_known():
+    found = over_seeds([Outcome(SUPPORTED, 2.0), Outcome(INCONCLUSIVE), Outcome(SUPPORTED, 4.0, 3.0, 9.0)])
     assert (found.verdict, found.value, found.low, found.high) == (INCONCLUSIVE, 3.0, 2.0, 9.0)
-    assert ensemble([Outcome(INCONCLUSIVE)]).value is None
+    assert over_seeds([Outcome(INCONCLUSIVE)]).value is None
 
 
 # the registry
@@ -626,21 +626,25 @@ def test_the_registry_itself_is_valid():
     for problem in modules("problems"):
         tables |= set(member("problems", problem, "problem").TABLES)
     for name, claim in claims.items():
-        rule = registry.rule(claim.rule)
-        assert rule.THRESHOLD in claim.thresholds, name
-        assert claim.tables == rule.TABLES
-        assert claim.table == rule.TABLES[0]
-        assert set(rule.TABLES) <= tables
-        assert rule.Thresholds(**claim.thresholds)
+        module = registry.rule(claim.rule)
+        assert module.RULE.threshold in claim.thresholds, name
+        assert claim.tables == module.RULE.tables
+        assert claim.table == module.RULE.tables[0]
+        assert set(module.RULE.tables) <= tables
+        assert module.Thresholds(**claim.thresholds)
         assert registry.entry(claim)["thresholds"] == claim.thresholds
 
 
-def test_every_rule_says_what_it_reads_and_names():
-    for name in modules("claims.rules"):
-        rule = registry.rule(name)
-        assert rule.TABLES
-        assert rule.STATISTIC
-        assert rule.THRESHOLD in rule.Thresholds.__dataclass_fields__
+@pytest.mark.parametrize("name", modules("claims.rules"))
+def test_every_rule_says_what_it_reads_and_names(name):
+    module = registry.rule(name)
+    rule = module.RULE
+    assert rule.tables and rule.statistic
+    assert rule.threshold in module.Thresholds.__dataclass_fields__
+    assert not rule.assumption or rule.tables[0] == "path"
+    assert "Supported" in rule.judged and "Contradicted" in rule.judged and "`" not in rule.judged
+    for threshold in module.Thresholds.__dataclass_fields__:
+        assert threshold in rule.judged
 
 
 ENTRY = {

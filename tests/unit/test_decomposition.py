@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dirconv import losses
-from dirconv.claims import Evidence, Verdict
+from dirconv.claims import Evidence, Verdict, judging
 from dirconv.claims.rules import decomposition as rule
 from dirconv.flow.rates import decompose
 from dirconv.margins.network import NetworkMap
@@ -208,9 +208,9 @@ THRESHOLDS = rule.Thresholds(difference=1e-6, broken=1e-3, resolution=1e-7)
 def judged(differences, resolutions, degree=6, below=True, stop="tau"):
     table = pd.DataFrame({"difference": differences, "resolution": resolutions})
     table["snapshot"], table["tau"], table["quantity"] = range(len(table)), 0.1 * table.index, "path_length"
-    path = pd.DataFrame({"below": [below]})
+    path = pd.DataFrame({"tau": [0.0], "zeta": [0.0], "below": [below]})
     record = {"stop": stop, "specification": {"degree": degree}}
-    return rule.judge(Evidence({"path": path, "decomposition": table}, record), THRESHOLDS)
+    return judging.outcome(rule, [Evidence({"path": path, "decomposition": table}, record)], THRESHOLDS)
 
 
 @pytest.mark.parametrize(

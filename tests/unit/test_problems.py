@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dirconv import problems
-from dirconv.claims import Evidence, Verdict, registry
+from dirconv.claims import Evidence, Verdict, judging, registry
 from dirconv.errors import UserError
 from dirconv.options import load_yaml, member, modules, parse
 from dirconv.problems import (
@@ -35,7 +35,7 @@ def verdict(claim: str, followed: problems.Followed, spec) -> Verdict:
     rule = registry.rule(entry.rule)
     thresholds = parse(rule.Thresholds, entry.thresholds, claim)
     record = {"stop": followed.stop, "specification": {"degree": spec.degree, "loss": spec.loss}}
-    return rule.judge(Evidence(followed.tables, record), thresholds).verdict
+    return judging.outcome(rule, [Evidence(followed.tables, record)], thresholds).verdict
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_every_problem_answers_with_its_tables(linear, hat):
 
 
 def test_the_product_goes_to_the_maximum_margin_at_the_rate_that_the_support_decides(linear):
-    from dirconv.claims._rate import rate
+    from dirconv.claims.fits import rate
 
     spec, followed = linear
     for seed, one in zip((0, 1, 6), followed, strict=True):
@@ -90,7 +90,7 @@ def test_the_product_goes_to_the_maximum_margin_at_the_rate_that_the_support_dec
         kappa = registry.rule("desingularized")
         thresholds = parse(kappa.Thresholds, REGISTRY["path_desingularized"].thresholds, "κ")
         record = {"stop": one.stop, "specification": {"degree": 3, "loss": "exponential"}}
-        outcome = kappa.judge(Evidence(one.tables, record), thresholds)
+        outcome = judging.outcome(kappa, [Evidence(one.tables, record)], thresholds)
         assert outcome.verdict == Verdict.SUPPORTED and outcome.value == pytest.approx(0.5, abs=0.02)
     assert verdict("deep_linear_max_margin", followed[0], spec) == Verdict.SUPPORTED
 

@@ -125,7 +125,7 @@ def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "command": "uv run snakemake --cores all --configfile config/small.yaml",
         "runs": {"alexnet/seed0": run(0), "alexnet/seed1": run(1)},
         "problems": {"deep_linear_2": problem()},
-        "calibration": {which: scores() for which in ("held_out", "fair", "tuning")},
+        "calibration": {which: scores() for which in ("held_out", "mixed", "tuning")},
         "claims": [
             claim("direction_converges", "figures/small/path_length.png", must_be=["supported", "inconclusive"]),
             claim("margins", "figures/small/path_length.png"),

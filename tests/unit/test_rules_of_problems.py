@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dirconv.claims import Evidence, Verdict, registry
-from dirconv.claims._desingularize import exponent
-from dirconv.claims._rate import rate
+from dirconv.claims import Evidence, Verdict, judging, registry
+from dirconv.claims.desingularize import exponent
+from dirconv.claims.fits import rate
 from dirconv.options import parse
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
@@ -19,7 +19,7 @@ def judged(claim, stop="tau", below=True, degree=2, path=None, **tables):
     rule = registry.rule(entry.rule)
     tables["path"] = pd.DataFrame({"tau": TAU, "zeta": 0.0, "below": below}) if path is None else path
     record = {"stop": stop, "specification": {"degree": degree, "loss": "exponential"}}
-    return rule.judge(Evidence(tables, record), parse(rule.Thresholds, entry.thresholds, claim))
+    return judging.outcome(rule, [Evidence(tables, record)], parse(rule.Thresholds, entry.thresholds, claim))
 
 
 def limit(gap=0.0, **columns):

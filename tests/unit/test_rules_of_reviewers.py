@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from dirconv import artifacts
-from dirconv.claims import Evidence, Verdict, registry
-from dirconv.claims._line import line
-from dirconv.claims.rules import stabilization
+from dirconv.claims import Evidence, Verdict, judging, registry
+from dirconv.claims.fits import line, remainder
 from dirconv.options import parse
 from dirconv.stages import claim as stage
 
@@ -27,7 +26,7 @@ def judged(claim, stop="tau", degree=2, path=None, **tables):
     rule = registry.rule(REGISTRY[claim].rule)
     tables["path"] = pd.DataFrame({"tau": TAU, "zeta": 0.0, "below": True}) if path is None else path
     record = {"stop": stop, "specification": {"degree": degree, "loss": "exponential"}}
-    return rule.judge(Evidence(tables, record), thresholds(claim))
+    return judging.outcome(rule, [Evidence(tables, record)], thresholds(claim))
 
 
 def travelled(speed):
@@ -98,7 +97,7 @@ def test_chords_between_snapshots_count_from_the_risk_at_zero_on(speed, verdict)
     below = TAU >= 0.5
     path = pd.DataFrame({"tau": TAU, "zeta": 0.0, "below": below})
     moved = np.where(TAU >= 0.5, np.diff(travelled(lambda t: speed(t - 0.5)), prepend=0.0), 0.3)
-    direction = pd.DataFrame({"tau": TAU, "angle_from_previous": np.r_[np.nan, moved[1:]]})
+    direction = pd.DataFrame({"snapshot": range(len(TAU)), "tau": TAU, "angle_from_previous": np.r_[np.nan, moved[1:]]})
     found = judged("binary_adaptation_by_chords", path=path, direction=direction)
     assert found.verdict == verdict
     unmet = path.assign(below=False)
@@ -158,10 +157,10 @@ def test_stabilization(rate, verdict):
 
 def test_the_remainder_of_an_exponential_fall():
     table = stabilizing(0.7)
-    rest = stabilization.remainder(table["tau"].to_numpy(), table["to_end"].to_numpy())
+    rest = remainder(table["tau"].to_numpy(), table["to_end"].to_numpy())
     assert math.isclose(rest, math.exp(-0.7 * 8), rel_tol=1e-6)
     line_ = 1 - np.linspace(0, 1, 81)  # a fall at constant speed has no end in sight
-    assert stabilization.remainder(np.linspace(0, 8, 81), line_) == math.inf
+    assert remainder(np.linspace(0, 8, 81), line_) == math.inf
 
 
 def test_stabilization_without_a_limit_in_sight_gives_a_lower_bound():
@@ -230,7 +229,7 @@ def test_start_to_limit(turned, end, verdict):
 @pytest.mark.parametrize(
     ("below", "steps", "verdict"), [(True, 50, SUPPORTED), (True, 2000, INCONCLUSIVE), (False, 50, CONTRADICTED)]
 )
-def test_reached(below, steps, verdict):
+def test_classified(below, steps, verdict):
     start = pd.DataFrame(
         {"step": [0, steps], "below": [False, below], "time": [0.0, 3.0], "ln_risk": [2.0, 1.0],
          "smoothed_margin": [-1.0, 0.1], "train_error": [0.5, 0.1]}
@@ -257,9 +256,9 @@ def of_width(width, time, below=True):
         ([of_width(2, 1.0), of_width(4, 1.0, below=False), of_width(8, 1.0)], INCONCLUSIVE),
     ],
 )
-def test_wider(runs, verdict):
-    rule = registry.rule("wider")
-    assert rule.judge_across(runs, thresholds("overparameterization")).verdict == verdict
+def test_width_slope(runs, verdict):
+    rule = registry.rule("width_slope")
+    assert judging.outcome(rule, runs, thresholds("overparameterization")).verdict == verdict
 
 
 def test_a_rule_across_runs_answers_seed_by_seed(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dirconv.claims import Evidence, Verdict
+from dirconv.claims import Evidence, Verdict, judging
 from dirconv.claims.rules import alignment, identities, integration
 
 DEGREE = 6
@@ -32,16 +32,16 @@ def flow_table(shift=0.0, speed=1.0, margin=1.0, below=True):
 def layers(drift=0.0):
     """Two layers with ‖W_1‖² − ‖W_2‖² = 1 at the start, and 1 + drift ‖W‖² at the end."""
     rows = []
-    for snapshot, (norm, ln_risk) in enumerate([(10.0, -2.0), (100.0, -1e5)]):
+    for snapshot, (norm, tau) in enumerate([(10.0, 0.0), (100.0, 2.0)]):
         gap = 1 + (drift * norm if snapshot else 0.0)
         for name, square in (("a", (norm + gap) / 2), ("b", (norm - gap) / 2)):
-            rows.append({"snapshot": snapshot, "layer": name, "layer_norm": square**0.5, "ln_risk": ln_risk})
+            rows.append({"snapshot": snapshot, "layer": name, "layer_norm": square**0.5, "tau": tau})
     return pd.DataFrame(rows)
 
 
 def judged(path, table):
     thresholds = identities.Thresholds(violation=0.1, broken=1.0)
-    return identities.judge(Evidence({"path": path, "layers": table}, RECORD), thresholds)
+    return judging.outcome(identities, [Evidence({"path": path, "layers": table}, RECORD)], thresholds)
 
 
 def test_identities_that_hold_are_supported_with_what_is_left_of_them():
@@ -86,7 +86,7 @@ def pair(angle=0.0, shift=0.0):
         Evidence({"path": flow_table(s), "sketch": sketch(a)}, {**RECORD, "created": str(a + s)})
         for a, s in ((0.0, 0.0), (angle, shift))
     )
-    return Evidence(one.tables, one.record, ((one, half),))
+    return Evidence(one.tables, one.record, pairs=((one, half),))
 
 
 @pytest.mark.parametrize(
@@ -94,19 +94,19 @@ def pair(angle=0.0, shift=0.0):
     [(0.005, Verdict.SUPPORTED), (0.05, Verdict.INCONCLUSIVE), (0.3, Verdict.CONTRADICTED)],
 )
 def test_directions_at_two_tolerances_are_compared_by_their_angle(angle, verdict):
-    outcome = integration.judge(pair(angle), integration.Thresholds(angle=0.01, far=0.2, tau=1.0))
+    outcome = judging.outcome(integration, [pair(angle)], integration.Thresholds(angle=0.01, far=0.2, tau=1.0))
     assert outcome.verdict == verdict
     assert outcome.value == pytest.approx(angle)
 
 
 def test_directions_are_not_compared_before_both_have_come_far_enough():
-    outcome = integration.judge(pair(0.0), integration.Thresholds(angle=0.01, far=0.2, tau=3.0))
+    outcome = judging.outcome(integration, [pair(0.0)], integration.Thresholds(angle=0.01, far=0.2, tau=3.0))
     assert outcome.verdict == Verdict.INCONCLUSIVE
 
 
 def aligned(evidence):
     thresholds = alignment.Thresholds(cos=0.95, stalled=0.995, decay=0.1, tau=1.0, decades=1.0, halving=0.01)
-    return alignment.judge(evidence, thresholds)
+    return judging.outcome(alignment, [evidence], thresholds)
 
 
 def test_alignment_is_judged_where_halving_the_tolerance_does_not_move_it():
@@ -123,4 +123,4 @@ def test_alignment_is_not_judged_without_a_run_at_half_the_tolerance():
     evidence = Evidence({"path": flow_table()}, RECORD)
     assert aligned(evidence).verdict == Verdict.INCONCLUSIVE
     asked_nothing = alignment.Thresholds(cos=0.95, stalled=0.995, decay=0.1, tau=1.0, decades=1.0)
-    assert alignment.judge(evidence, asked_nothing).verdict == Verdict.SUPPORTED
+    assert judging.outcome(alignment, [evidence], asked_nothing).verdict == Verdict.SUPPORTED

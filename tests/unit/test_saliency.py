@@ -10,7 +10,7 @@ import torch
 from test_decomposition import convolutional, network_map, trajectory
 from torch import nn
 
-from dirconv.claims import Evidence, Verdict
+from dirconv.claims import Evidence, Verdict, judging
 from dirconv.claims.rules import saliency as rule
 from dirconv.measures import saliency
 
@@ -176,7 +176,8 @@ def judged(paths, straight=1.0, below=True, before=None):
         parts.append(part.assign(example=example))
     path = pd.DataFrame({"tau": TAU, "zeta": 0.0, "below": below if before is None else before <= TAU})
     record = {"stop": "tau", "specification": {"degree": 2}}
-    return rule.judge(Evidence({"path": path, "saliency": pd.concat(parts)}, record), rule.Thresholds(**CONVERGENCE))
+    evidence = Evidence({"path": path, "saliency": pd.concat(parts)}, record)
+    return judging.outcome(rule, [evidence], rule.Thresholds(**CONVERGENCE))
 
 
 FAST, SLOW = travelled(3.0, 1e-4), travelled(0.5, 0.01)

@@ -1,7 +1,7 @@
-"""Claims: what is said, what would show it false, and the verdict. Tables in, verdict out; no torch anywhere.
+"""Claims: a statement, the evidence that would contradict it, and a verdict. Tables in, verdict out; no torch anywhere.
 
 config/claims.yaml is the registry. An entry names a rule (a module of `dirconv.claims.rules`), its thresholds, which
-are written before a run, the runs it reads and the verdict that is expected.
+are fixed before a run, the runs it reads and the expected verdict. `dirconv.claims.judging` applies the rule.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Verdict(enum.StrEnum):
 class Evidence:
     """What a rule reads of one run and seed."""
 
-    tables: dict[str, pd.DataFrame]  # by the names in the rule's TABLES
+    tables: dict[str, pd.DataFrame]  # by the names in the rule's `RULE.tables`
     record: dict[str, Any]  # the measures' manifest: specification, stop reason, …
-    halvings: tuple[tuple[Evidence, Evidence], ...] = ()  # the run and the same at half the tolerance, for some seeds
+    pairs: tuple[tuple[Evidence, Evidence], ...] = ()  # a run and the same at half the tolerance, tables uncut
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """A rule's answer for one run and seed."""
+    """A rule's answer for one run and seed, or for all runs of one seed."""
 
     verdict: Verdict
     value: float | None = None  # of the rule's statistic
@@ -43,15 +43,17 @@ class Outcome:
     reason: str = ""
 
 
-def inconclusive(reason: str, value: float | None = None, low: float | None = None, high: float | None = None):
-    """An outcome that says why nothing can be said."""
+def inconclusive(
+    reason: str, value: float | None = None, low: float | None = None, high: float | None = None
+) -> Outcome:
+    """An outcome that decides nothing, and why."""
     return Outcome(Verdict.INCONCLUSIVE, value, low, high, reason)
 
 
-def ensemble(outcomes: list[Outcome]) -> Outcome:
-    """The verdict over seeds: one that contradicts is enough, all must support.
+def over_seeds(outcomes: list[Outcome]) -> Outcome:
+    """The verdict over seeds: one seed is enough to contradict, all must support.
 
-    The value is the median over seeds; the interval reaches from the lowest lower end to the highest upper end.
+    The value is the median over seeds. The interval is the union of the seeds' intervals and all that lies between.
     """
     verdicts = [outcome.verdict for outcome in outcomes]
     if Verdict.CONTRADICTED in verdicts:

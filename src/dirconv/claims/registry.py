@@ -34,7 +34,7 @@ class Claim:
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables of measures that the rule reads."""
-        return rule(self.rule).TABLES
+        return rule(self.rule).RULE.tables
 
     @property
     def table(self) -> str:

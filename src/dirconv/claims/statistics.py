@@ -13,9 +13,10 @@ straight line through it would be wrong with confidence.
 The speed is read off secants, Δx/Δτ between τ's that are evenly spaced in ln τ: a secant averages whatever the speed
 does in between, so that the chatter of discrete steps neither hides nor makes a trend. (1) is fitted to their
 logarithms by least squares; an interval is the profile likelihood's: the union, over every τ₀ that an F test does not
-reject, of Student's interval for P at that τ₀. Neighbouring residuals that go together widen it. No finite run tells a
-speed that stands still from one that decays after a time much longer than the run: τ₀ is taken to be at most `LONGEST`
-times the last τ. `settled` and `ahead` say besides whether the slope has stopped rising, also where (1) is not the law.
+reject, of Student's interval for P at that τ₀. Correlated neighbouring residuals widen it. No finite run tells a
+speed that stands still from one that decays after a time much longer than the run: τ₀ is taken to be at most
+`LARGEST_SHIFT` times the last τ. `settled` and `slope_ahead` say whether the slope has stopped rising, also where (1)
+is not the law.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ import math
 
 import numpy as np
 
-LEVEL = 0.95  # of every interval
-LONGEST = 5.0  # τ₀ over the last τ, at most
-PER_DECADE = 12  # secants
-FEWEST = 6  # of them in a fit of three parameters
+CONFIDENCE = 0.95  # of every interval
+LARGEST_SHIFT = 5.0  # τ₀ over the last τ, at most
+SETTLED_SHIFT = 0.05  # τ₀ over the last τ, up to which the slope at the end is P up to a twentieth
+SECANTS_PER_DECADE = 12
+FEWEST_SECANTS = 6  # in a fit of three parameters
+LAST_SECANTS = 8  # two thirds of a decade, for the slope at the end
+FULL_WEIGHT = 16  # observed intervals in a secant from which on it counts as much as any
 RESOLUTION = 0.003  # of ln(speed): (1) is not exact, so residuals below this make nothing more certain
-FITS = 0.4  # correlation of neighbouring residuals up to which (1) fits
-SETTLED = 0.05  # τ₀ over the last τ
-AHEAD = 1000.0
-LATE = 8  # last secants, two thirds of a decade, for the slope that is seen at the end
-MANY = 16  # observed intervals from which on a secant counts as much as any
-TOGETHER = 0.8  # largest correlation of neighbouring residuals that is allowed for
+FITTING_CORRELATION = 0.4  # of neighbouring residuals, up to which (1) fits
+LARGEST_CORRELATION = 0.8  # of neighbouring residuals that an interval is widened for
+EXTRAPOLATION = 1000.0  # how far ahead the slope is extrapolated, over the last τ
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,41 +46,43 @@ class Decay:
     exponent: float  # P of the best fit
     low: float  # its interval
     high: float
-    slope_low: float  # interval of the slope that the last secants show, −d ln(speed)/d ln τ, whatever the family
+    slope_low: float  # interval of the observed slope −d ln(speed)/d ln τ of the last secants, whatever the family
     slope_high: float
-    settled: bool  # whether every τ₀ that is admitted is so short that the slope at the end is P up to a twentieth
-    ahead: float  # upper end for the slope at a τ a thousand times the last, if it goes on rising in ln τ as it does
+    settled: bool  # whether every admitted τ₀ is so short that the slope at the end is P up to a twentieth
+    slope_ahead: float  # upper end of the slope at a τ a thousand times the last, if it keeps rising in ln τ as it does
     remaining: float  # greatest ∫ speed dτ from the last τ on over the interval of P; infinite if P ≤ 1 is in it
     secants: int
-    moving: bool = True  # whether anything moved over the last bin
+    moving: bool = True  # whether anything travelled over the last bin
 
 
 def student(free: int) -> float:
     """Half the width of a 95 % interval over its standard error: Student's, with `free` degrees of freedom."""
-    from scipy.special import stdtrit  # a workflow that only looks for work needs no fit; scipy.stats takes a second
+    from scipy.special import (
+        stdtrit,
+    )  # imported here: a dry run of the workflow needs no fit; scipy.stats takes a second
 
-    return float(stdtrit(free, 0.5 + LEVEL / 2))
+    return float(stdtrit(free, 0.5 + CONFIDENCE / 2))
 
 
 def fisher(free: int) -> float:
-    """What 95 % of the F ratios of one and `free` degrees of freedom do not exceed."""
+    """The 95 % quantile of the F distribution with one and `free` degrees of freedom."""
     from scipy.special import fdtri
 
-    return float(fdtri(1, free, LEVEL))
+    return float(fdtri(1, free, CONFIDENCE))
 
 
 def secants(tau: np.ndarray, travelled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Geometric middles, speeds and numbers of observed intervals of secants between log-spaced τ's.
+    """Secants between log-spaced τ: their geometric middles, speeds Δx/Δτ, and numbers of observed intervals.
 
-    tau: (m,), from 0 and in the order of the run, in which it may go back; travelled: (m,), non-decreasing. Where the
-    points are sparser than the bins, each pair of points is a bin. Secants over which nothing moved are left out.
+    tau: (m,), from 0 and in the order of the run, in which it may go back; travelled: (m,), x, non-decreasing. Where
+    points are sparser than bins, each pair of points is a bin. Secants over which nothing moved are left out.
     """
     tau, travelled = tau[tau > 0], travelled[tau > 0]
     if len(tau) < 2:
         return np.empty(0), np.empty(0), np.empty(0)
     top = np.maximum.accumulate(tau)  # τ may go back a little where explicit steps overshoot: first passages count
-    bins = math.ceil(PER_DECADE * math.log10(top[-1] / tau[0]))
-    edges = top[-1] * 10 ** (-np.arange(bins, -1, -1) / PER_DECADE)
+    bins = math.ceil(SECANTS_PER_DECADE * math.log10(top[-1] / tau[0]))
+    edges = top[-1] * 10 ** (-np.arange(bins, -1, -1) / SECANTS_PER_DECADE)
     at = np.unique(np.searchsorted(top, edges * (1 - 1e-12)).clip(max=len(tau) - 1))
     with np.errstate(all="ignore"):
         speed = np.diff(travelled[at]) / np.diff(tau[at])
@@ -88,30 +91,30 @@ def secants(tau: np.ndarray, travelled: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def decay(tau: np.ndarray, travelled: np.ndarray, decades: float) -> Decay | None:
-    """Fit (1) over the last `decades` of τ, or over up to twice as many where its residuals do not go together there.
+    """Fit (1) over the last `decades` of τ, or over up to twice as many if residuals are hardly correlated there.
 
     None with fewer than six secants in all of that. Arrays as in `secants`.
     """
     middle, speed, intervals = secants(tau, travelled)
-    found = None
+    fit = None
     for factor in (2.0, 1.5, 1.0):
         late = middle >= middle.max(initial=0) * 10 ** (-factor * decades)
-        if late.sum() >= FEWEST:
-            found, together = _fit(middle[late], np.log(speed[late]), intervals[late], float(tau.max()))
-            if together < FITS:
+        if late.sum() >= FEWEST_SECANTS:
+            fit, correlation = _fit(middle[late], np.log(speed[late]), intervals[late], float(tau.max()))
+            if correlation < FITTING_CORRELATION:
                 break
-    if found is None:
+    if fit is None:
         return None
     order = tau > 0
-    before = np.interp(tau.max() * 10 ** (-1 / PER_DECADE), np.maximum.accumulate(tau[order]), travelled[order])
-    return dataclasses.replace(found, moving=bool(travelled[-1] > before))
+    before = np.interp(tau.max() * 10 ** (-1 / SECANTS_PER_DECADE), np.maximum.accumulate(tau[order]), travelled[order])
+    return dataclasses.replace(fit, moving=bool(travelled[-1] > before))
 
 
 def _fit(middle: np.ndarray, logarithm: np.ndarray, intervals: np.ndarray, last: float) -> tuple[Decay, float]:
-    """(1) fitted, and the correlation of neighbouring residuals."""
+    """(1) fitted to ln(speed), and the correlation of neighbouring residuals."""
     n = len(middle)
-    weight = np.minimum(intervals, MANY) * (n / np.minimum(intervals, MANY).sum())
-    shifts = np.concatenate([-middle[0] * np.linspace(0.9, 0, 46), last * np.geomspace(1e-4, LONGEST, 600)])
+    weight = np.minimum(intervals, FULL_WEIGHT) * (n / np.minimum(intervals, FULL_WEIGHT).sum())
+    shifts = np.concatenate([-middle[0] * np.linspace(0.9, 0, 46), last * np.geomspace(1e-4, LARGEST_SHIFT, 600)])
     abscissa = np.log(middle + shifts[:, None])
     centre, level = (weight * abscissa).mean(1), float((weight * logarithm).mean())
     x = abscissa - centre[:, None]
@@ -120,29 +123,29 @@ def _fit(middle: np.ndarray, logarithm: np.ndarray, intervals: np.ndarray, last:
     residuals = np.sqrt(weight) * (logarithm - level + exponent[:, None] * x)
     squares = (residuals**2).sum(1)
     best = int(squares.argmin())
-    together = min(max(_neighbours(residuals[best]), 0.0), TOGETHER)
-    spread = max(squares[best] / (n - 3), RESOLUTION**2) * (1 + together) / (1 - together)
+    correlation = neighbour_correlation(residuals[best])
+    spread = max(squares[best] / (n - 3), RESOLUTION**2) * (1 + correlation) / (1 - correlation)
     kept = squares <= squares[best] + spread * fisher(n - 3)
     width = student(n - 3) * np.sqrt(spread / scale)
     low, high = exponent - width, exponent + width
     end = np.exp(level - low * (np.log(last + shifts) - centre))
     with np.errstate(divide="ignore", invalid="ignore"):
         remaining = np.where(low > 1, end * (last + shifts) / np.maximum(low - 1, 0), math.inf)
-    found = Decay(
+    fit = Decay(
         float(exponent[best]),
         float(low[kept].min()),
         float(high[kept].max()),
-        *_slope(middle[-LATE:], logarithm[-LATE:], weight[-LATE:]),
-        bool(shifts[kept].max() <= SETTLED * last),
-        _ahead(middle, logarithm, weight, last),
+        *_slope(middle[-LAST_SECANTS:], logarithm[-LAST_SECANTS:], weight[-LAST_SECANTS:]),
+        bool(shifts[kept].max() <= SETTLED_SHIFT * last),
+        _slope_ahead(middle, logarithm, weight, last),
         float(remaining[kept].max()),
         n,
     )
-    return found, together
+    return fit, correlation
 
 
 def _slope(middle: np.ndarray, logarithm: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Interval of the slope of a straight line."""
+    """Interval of the slope −d ln(speed)/d ln τ of a straight line."""
     weight = weight / weight.mean()
     x = np.log(middle)
     x = x - (weight * x).mean()
@@ -154,20 +157,21 @@ def _slope(middle: np.ndarray, logarithm: np.ndarray, weight: np.ndarray) -> tup
     return slope - width, slope + width
 
 
-def _ahead(middle: np.ndarray, logarithm: np.ndarray, weight: np.ndarray, last: float) -> float:
-    """Upper end of the interval for the slope at AHEAD times the last τ, from a parabola in ln τ."""
+def _slope_ahead(middle: np.ndarray, logarithm: np.ndarray, weight: np.ndarray, last: float) -> float:
+    """Upper end of the interval for the slope at EXTRAPOLATION times the last τ, from a parabola in ln τ."""
     x = np.log(middle / last)
     design = np.stack([np.ones_like(x), -x, -(x**2) / 2], 1)  # slope + bend · x
     normal = np.linalg.inv((design.T * weight) @ design)
-    found = normal @ (design.T @ (weight * logarithm))
-    residuals = np.sqrt(weight) * (logarithm - design @ found)
-    together = min(max(_neighbours(residuals), 0.0), TOGETHER)
-    spread = max(float((residuals**2).sum()) / (len(x) - 3), RESOLUTION**2) * (1 + together) / (1 - together)
-    at = np.array([0.0, 1.0, math.log(AHEAD)])
-    return float(at @ found + student(len(x) - 3) * math.sqrt(spread * (at @ normal @ at)))
+    coefficients = normal @ (design.T @ (weight * logarithm))
+    residuals = np.sqrt(weight) * (logarithm - design @ coefficients)
+    correlation = neighbour_correlation(residuals)
+    spread = max(float((residuals**2).sum()) / (len(x) - 3), RESOLUTION**2) * (1 + correlation) / (1 - correlation)
+    at = np.array([0.0, 1.0, math.log(EXTRAPOLATION)])
+    return float(at @ coefficients + student(len(x) - 3) * math.sqrt(spread * (at @ normal @ at)))
 
 
-def _neighbours(residuals: np.ndarray) -> float:
-    """Correlation of neighbouring residuals."""
+def neighbour_correlation(residuals: np.ndarray) -> float:
+    """Correlation of neighbouring residuals (k,) of a fit, from 0 to LARGEST_CORRELATION."""
     total = float((residuals**2).sum())
-    return float((residuals[1:] * residuals[:-1]).sum()) / total if total > 0 else 0.0
+    correlation = float((residuals[1:] * residuals[:-1]).sum()) / total if total > 0 else 0.0
+    return min(max(correlation, 0.0), LARGEST_CORRELATION)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.claims._desingularize import exponent
+from dirconv.claims.desingularize import exponent
 from dirconv.figures import first_seeds, positive, reached, stack, style, thin
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.claims._rate import rate
+from dirconv.claims.fits import rate
 from dirconv.figures import stack, style
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from dirconv.claims import Evidence
-from dirconv.claims.rules import _halving
+from dirconv.claims import Evidence, halving
 from dirconv.figures import positive, reached, stack, style, thin
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     shown = reached(sources, "path")
     parts = []
     for one, other in pairs(shown):
-        angles = _halving.angles(*(Evidence(source.tables, source.record) for source in (one, other)))
+        angles = halving.angles(*(Evidence(source.tables, source.record) for source in (one, other)))
         rows = pd.DataFrame({"tau": angles.index, "value": angles.to_numpy()})
         parts.append(positive(rows, "tau").assign(quantity="angle", **one.identity))
     for source in shown:

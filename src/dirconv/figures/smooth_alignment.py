@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.claims._rate import rate
+from dirconv.claims.fits import rate
 from dirconv.figures import positive, reached, stack, style, thin
 
 if TYPE_CHECKING:

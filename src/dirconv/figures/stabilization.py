@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.claims.rules.stabilization import remainder
+from dirconv.claims.fits import remainder
 from dirconv.figures import _bands, reached, stack, style
 
 if TYPE_CHECKING:

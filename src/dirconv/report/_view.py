@@ -21,8 +21,8 @@ Link = Callable[[Path], str]  # how a page refers to a picture
 CLAIMED = {"direction_converges": "the direction converges", "alignment": "the gradient aligns"}
 SETS = {
     "held_out": "other families, on which the rules are reported",
-    "fair": "a mix that is neither hard nor easy",
-    "seen": "ridges and chatter, seen on real flows since",
+    "mixed": "a mix that is neither hard nor easy",
+    "ridges": "ridges and chatter, seen on real flows since",
     "tuning": "families that they were tuned on",
 }
 AGREEMENT = {None: "open question", True: "yes", False: "no"}
@@ -160,7 +160,7 @@ def _tally(seeds: dict[str, dict[str, Any]]) -> str:
 def _calibration(scores: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, str]]]:
     """The totals of every set, and each family of those that were kept from the tuning."""
     totals = [_score(row, words) for which, words in SETS.items() for row in scores.get(which, []) if _whole(row)]
-    kept = [row for which in ("held_out", "seen") for row in scores.get(which, []) if not _whole(row)]
+    kept = [row for which in ("held_out", "ridges") for row in scores.get(which, []) if not _whole(row)]
     families = [_score(row, row["family"]) for row in kept]
     return {"totals": totals, "families": families}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 import statistics
@@ -149,7 +148,7 @@ def _claim(study: Study, name: str, stale: set[str], study_file: Path) -> dict[s
         "id": name,
         **{key: entry[key] for key in ("title", "source", "statement", "assumptions", "expected", "must_be")},
         **{key: verdict[key] for key in ("verdict", "agrees", "reason", "statistic")},
-        "judged": " ".join(inspect.cleandoc(registry.rule(entry["rule"]).Thresholds.__doc__).replace("`", "").split()),
+        "judged": registry.rule(entry["rule"]).RULE.judged,
         "thresholds": entry["thresholds"],
         "figure": f"{study.figures_folder}/{entry['figure']}.png",
         "target": _command(study, study_file, f"claim_{name}"),

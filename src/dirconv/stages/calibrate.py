@@ -13,15 +13,15 @@ from dirconv.stages._provenance import made_by
 
 def run(registry_file: Path, out: Path) -> None:
     """Write the scores of the rules with the registry's thresholds to `out` (JSON)."""
-    found = scores(registry.load(registry_file))
+    by_set = scores(registry.load(registry_file))
     origin = made_by("calibrate", calibration.SPECIFICATION)
-    artifacts.write_json(out, {"registry": str(registry_file), "scores": found, "made_by": origin})
+    artifacts.write_json(out, {"registry": str(registry_file), "scores": by_set, "made_by": origin})
 
 
 def scores(claims: dict[str, registry.Claim]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of `calibration.score` on each set."""
+    """The rows of `calibration.score` by set; none where the registry has no claim with a calibrated rule."""
     chosen = calibration.thresholds(claims)
-    return {which: calibration.score(which, chosen) for which in calibration.SETS} if chosen else {}
+    return {name: calibration.score(name, chosen) for name in calibration.SETS} if chosen else {}
 
 
 def judged(registry_file: Path, path: Path) -> list[dict[str, Any]]:
@@ -30,5 +30,5 @@ def judged(registry_file: Path, path: Path) -> list[dict[str, Any]]:
     missing = calibration.CLAIMS.keys() - chosen.keys()
     if missing:
         rule = calibration.CLAIMS[min(missing)]
-        raise UserError(f"{registry_file}: no entry with the rule {rule!r}, whose thresholds are needed")
+        raise UserError(f"{registry_file}: no entry with the rule {rule!r}; add one, its thresholds are needed")
     return calibration.judge(calibration.load(path), chosen)

@@ -1,10 +1,10 @@
 r"""How far can the verdicts be trusted? The rules on trajectories whose answer is known.
 
 A case is a speed tan ∠ as a function of τ, of which it is known whether it is integrable (the direction converges)
-and whether it vanishes (the gradient aligns with the weights); what a run would have recorded of it, with few or many
-snapshots and with noise, is what the rules see. The rules were tuned on the families of `tuning` and are reported on
-those of `held_out`, which have other forms and other noise; `fair` says how often nothing is decided, and `seen` how
-often the rules err on what real flows showed since. Half of the cases of every set converge.
+and whether it vanishes (the gradient aligns with the weights). The rules see what a run would have recorded of it, with
+few or many snapshots and with noise. They were tuned on the families of `tuning` and are reported on those of
+`held_out`, which have other forms and other noise. `mixed` says how often nothing is decided, and `ridges` how often
+the rules err on what real flows have shown since. Half of the cases of every set converge.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dirconv.claims import Evidence, Verdict, registry
+from dirconv.claims import Evidence, Verdict, judging, registry
 from dirconv.claims.calibration._forms import Speed
 from dirconv.errors import UserError
 from dirconv.options import member, parse
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 CLAIMS = {"direction_converges": "direction", "alignment": "alignment"}  # and the rules that judge them
 COLUMNS = ("case", "tau", "zeta", "tan", "cos", "smoothed_margin", "risk_log")
 OUTCOMES = ("wrong_supported", "wrong_contradicted", "inconclusive")
-SETS = ("tuning", "held_out", "fair", "seen")
+SETS = ("tuning", "held_out", "mixed", "ridges")  # a case's random numbers depend on the place in this order
 READ = ("tau", "zeta", "cos")  # columns that the rules need in every row
-SPECIFICATION = {"rules": sorted(CLAIMS.values()), "sets": list(SETS)}  # of the code that scores depend on
+SPECIFICATION = {"rules": sorted(CLAIMS.values()), "sets": list(SETS)}  # what scores depend on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,27 +40,27 @@ class Case:
     """A trajectory and the truth about it."""
 
     family: str
-    table: pd.DataFrame  # COLUMNS but the first
+    table: pd.DataFrame  # a row a snapshot, with COLUMNS except `case`
     truth: dict[str, bool]  # by claim
 
 
 def observed(random: np.random.Generator, speed: Speed, noise: Callable[[int], np.ndarray]) -> pd.DataFrame:
-    """What a run would have recorded: 8 to 400 snapshots, even in ln τ, τ or √τ, tan and ζ with the noise's factors.
+    """What a run would have recorded: 8 to 400 snapshots, even in ln τ, τ or √τ; tan and ζ with factors of `noise`.
 
-    ζ is the integral of tan, whose noise moves the path like the chatter of steps does. The smoothed margin follows
-    d ln ã/dτ = L tan² ∠ without noise, up to a bound, and the risk from it: ln(1/ℒ) = 5 ã ‖W‖^L, exponential loss.
+    ζ is the integral of tan, and noise lengthens the path as the chatter of steps does. The smoothed margin follows
+    d ln ã/dτ = L tan² ∠ without noise, up to a bound; from it follows the risk, ln(1/ℒ) = 5 ã ‖W‖^L (exponential loss).
     """
     import pandas as pd
 
     count = round(math.exp(random.uniform(math.log(8), math.log(400))))
     power = random.choice([0.0, 1.0, 2.0])  # snapshots even in ln τ, in τ, in √τ
-    even = np.linspace(0, 1, count)
-    tau = speed.end * (even**power if power else np.concatenate([[0.0], np.geomspace(1e-3, 1, count - 1)]))
+    share = np.linspace(0, 1, count)
+    tau = speed.end * (share**power if power else np.concatenate([[0.0], np.geomspace(1e-3, 1, count - 1)]))
     fine = tau[:-1, None] + np.diff(tau)[:, None] * (np.arange(64) + 0.5) / 64  # midpoint rule between snapshots
-    moved = (speed.at(fine).mean(1) + speed.chatter) * np.diff(tau)
+    lengths = (speed.at(fine).mean(1) + speed.chatter) * np.diff(tau)
     factors = noise(count)
     tan = (speed.at(tau) + speed.chatter) * factors
-    zeta = np.concatenate([[0.0], np.cumsum(moved * factors[1:])])
+    zeta = np.concatenate([[0.0], np.cumsum(lengths * factors[1:])])
     degree = int(random.integers(1, 7))
     rise = np.concatenate([[0.0], np.cumsum((speed.at(fine) ** 2).mean(1) * np.diff(tau))])
     log_margin = degree * np.minimum(rise, 1.0)  # bounded on the sphere
@@ -77,45 +77,48 @@ def observed(random: np.random.Generator, speed: Speed, noise: Callable[[int], n
     )
 
 
-def cases(which: str, seed: int = 0) -> list[Case]:
-    """All cases of a set."""
-    module = member("claims.calibration", which, "set")
-    found = []
-    for number, (name, family) in enumerate(module.FAMILIES.items()):
+def cases(name: str, seed: int = 0) -> list[Case]:
+    """All cases of the set `name`."""
+    module = member("claims.calibration", name, "set")
+    drawn = []
+    for number, (form, family) in enumerate(module.FAMILIES.items()):
         for index in range(family.cases):
-            random = np.random.default_rng((seed, SETS.index(which), number, index))
+            random = np.random.default_rng((seed, SETS.index(name), number, index))
             speed = family.draw(random)
             table = observed(random, speed, functools.partial(module.noise, random))
             truth = {"direction_converges": family.converges, "alignment": family.aligns}
-            found.append(Case(name, table, truth))
-    return found
+            drawn.append(Case(form, table, truth))
+    return drawn
 
 
 def thresholds(claims: dict[str, registry.Claim]) -> dict[str, Any]:
-    """What each of CLAIMS is judged with: the thresholds of the registry's first entry with that rule, if it has one.
+    """Thresholds by claim of CLAIMS: those of the registry's first entry with that rule, if it has one.
 
-    There is no run at half the tolerance here, so none is asked for.
+    There is no run at half the tolerance here, so `halving` is left out.
     """
-    found = {}
+    chosen = {}
     for name, rule in CLAIMS.items():
         values = next((claim.thresholds for claim in claims.values() if claim.rule == rule), None)
         if values is not None:
-            alone = {key: value for key, value in values.items() if key != "halving"}
-            found[name] = parse(registry.rule(rule).Thresholds, alone, f"{rule}.thresholds")
-    return found
+            unpaired = {key: value for key, value in values.items() if key != "halving"}
+            chosen[name] = parse(registry.rule(rule).Thresholds, unpaired, f"{rule}.thresholds")
+    return chosen
 
 
 def verdicts(table: pd.DataFrame, chosen: dict[str, Any]) -> dict[str, Verdict]:
     """Each claim's verdict on one trajectory of the exponential loss (for which ℓ(0) = 1)."""
     path = table[list(READ)].assign(below=table["risk_log"] < 0)
-    evidence = Evidence({"path": path}, {"stop": "tau"})
-    return {name: registry.rule(CLAIMS[name]).judge(evidence, values).verdict for name, values in chosen.items()}
+    run = [Evidence({"path": path}, {"stop": "tau"})]
+    return {name: judging.outcome(registry.rule(CLAIMS[name]), run, values).verdict for name, values in chosen.items()}
 
 
-def score(which: str, chosen: dict[str, Any], seed: int = 0) -> list[dict[str, Any]]:
-    """A row for each claim and family, and one for all: cases, wrong verdicts of either kind, undecided."""
+def score(name: str, chosen: dict[str, Any], seed: int = 0) -> list[dict[str, Any]]:
+    """Scores on the set `name`: a row for each claim and family, and one for all families.
+
+    A row counts cases, verdicts that are wrong in either way, and inconclusive ones.
+    """
     counts: dict[tuple[str, str], dict[str, int]] = {}
-    for case in cases(which, seed):
+    for case in cases(name, seed):
         for claim, verdict in verdicts(case.table, chosen).items():
             for family in (case.family, "all"):
                 row = counts.setdefault((claim, family), dict.fromkeys(("cases", *OUTCOMES), 0))
@@ -127,7 +130,7 @@ def score(which: str, chosen: dict[str, Any], seed: int = 0) -> list[dict[str, A
 
 
 def load(path: Path) -> pd.DataFrame:
-    """Trajectories from outside, checked: see COLUMNS. UserError in one line where they are not as they must be."""
+    """Trajectories from a Parquet file with COLUMNS; UserError in one line that says what is wrong with it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -148,8 +151,7 @@ def load(path: Path) -> pd.DataFrame:
             raise UserError(f"{path}: column {column!r} must hold numbers, holds {table[column].dtype}") from error
     if table["case"].isna().any():
         raise UserError(f"{path}: column 'case' has missing values; every row belongs to a case")
-    names = table["case"].map(_plain)
-    return table.assign(case=names)
+    return table.assign(case=table["case"].map(_plain))
 
 
 def _plain(case: Any) -> str | int | float:
@@ -161,17 +163,17 @@ def _plain(case: Any) -> str | int | float:
 
 
 def judge(table: pd.DataFrame, chosen: dict[str, Any]) -> list[dict[str, Any]]:
-    """Verdicts on trajectories from outside, in the order in which their cases come.
+    """Verdicts on trajectories from outside, case by case in the order of the file.
 
-    Rows in which a column that the rules need is not a number are passed over. Snapshots are taken in the order of
-    the file if τ or ζ rises in it, and else in that of τ.
+    Rows in which a column that the rules need is not a number are left out. Snapshots are taken in the order of the
+    file if τ or ζ rises in it, else in the order of τ.
     """
-    found = []
+    judged = []
     for case, rows in table.groupby("case", sort=False, observed=True):
         kept = rows[np.isfinite(rows[list(READ)]).all(axis=1) & rows["risk_log"].notna()]
         if not (kept["tau"].is_monotonic_increasing or kept["zeta"].is_monotonic_increasing):
             kept = kept.sort_values("tau", kind="stable")
         kept = kept.reset_index(drop=True)
-        each = verdicts(kept, chosen) if len(kept) else dict.fromkeys(chosen, Verdict.INCONCLUSIVE)
-        found += [{"case": case, "claim": claim, "verdict": str(verdict)} for claim, verdict in each.items()]
-    return found
+        by_claim = verdicts(kept, chosen) if len(kept) else dict.fromkeys(chosen, Verdict.INCONCLUSIVE)
+        judged += [{"case": case, "claim": claim, "verdict": str(verdict)} for claim, verdict in by_claim.items()]
+    return judged

@@ -1,4 +1,4 @@
-"""What the sets of known trajectories are made of."""
+"""The parts of a set of trajectories whose answer is known: speeds, and families of speeds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PER_FAMILY = 60  # cases
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """tan ∠ as a function of τ (arrays), up to an observed `end`."""
+    """tan ∠ as a function of τ, arrays of one shape, observed up to τ = `end`."""
 
     at: Callable[[np.ndarray], np.ndarray]
     end: float
-    chatter: float = 0.0  # what jumping to and fro adds to the speed that is recorded, and goes nowhere
+    chatter: float = 0.0  # added to the recorded speed by steps that jump to and fro, and get nowhere
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,5 +34,5 @@ class Family:
 
 
 def between(random: np.random.Generator, low: float, high: float) -> float:
-    """A number whose logarithm is uniform."""
+    """A random number from `low` to `high` whose logarithm is uniform."""
     return math.exp(random.uniform(math.log(low), math.log(high)))

@@ -1,4 +1,4 @@
-"""The families that the rules are reported on: other forms and other noise than those of `tuning`."""
+"""The families that the rules are reported on: other forms and other noise than in `tuning`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dirconv.claims.calibration._forms import PER_FAMILY, Family, Speed, between
 
 
 def noise(random: np.random.Generator, count: int) -> np.ndarray:
-    """Factors whose logarithms have heavy tails and go together from one snapshot to the next."""
+    """Factors whose logarithms have heavy tails and are correlated from one snapshot to the next."""
     size, memory = random.choice([0.0, 0.01, 0.05, 0.15, 0.25]), random.choice([0.0, 0.3, 0.7])
     shocks = random.standard_t(5, size=count) * math.sqrt(3 / 5)
-    found = np.empty(count)
+    logarithms = np.empty(count)
     last = 0.0
     for index in range(count):
         last = memory * last + math.sqrt(1 - memory**2) * shocks[index]
-        found[index] = last
-    return np.exp(size * found)
+        logarithms[index] = last
+    return np.exp(size * logarithms)
 
 
 def _end(random: np.random.Generator) -> float:
@@ -73,7 +73,7 @@ def _valley(random: np.random.Generator) -> Speed:
 
 
 def _late_creep(random: np.random.Generator) -> Speed:
-    """A fast transient, and a creep that is left when it is over."""
+    """A fast transient, and a creep that remains when it is over."""
     end, size, rest = _end(random), between(random, 0.5, 10), between(random, 0.1, 1)
     rate, shift = between(random, 10, 100) / end, end * between(random, 0.002, 0.05)
     return Speed(lambda tau: size * np.exp(-rate * tau) + rest / (tau + shift), end)
@@ -87,7 +87,7 @@ def _waving_circle(random: np.random.Generator) -> Speed:
 
 
 def _power_drift(random: np.random.Generator) -> Speed:
-    """A power that comes to a constant."""
+    """A power that decays to a constant."""
     end, size, rest = _end(random), between(random, 0.3, 10), between(random, 0.15, 1.5)
     exponent, shift = random.uniform(1, 4), end * between(random, 0.003, 0.05)
     return Speed(lambda tau: rest + size * (1 + tau / shift) ** -exponent, end)

@@ -1,4 +1,4 @@
-"""What the rules about a limit share: does something that has travelled so far at each τ go on for ever?"""
+"""What the rules about a limit share: has something that travels with τ only a finite way to go?"""
 
 from __future__ import annotations
 
@@ -10,41 +10,42 @@ from dirconv.claims import Outcome, Verdict, inconclusive
 from dirconv.claims.rules import _common
 from dirconv.claims.statistics import decay
 
+JUDGED = (
+    "P is the exponent of the family A (τ + τ₀)^(−P), fitted to the speed over the last decades of τ, or up to twice "
+    "as many where it fits them. Supported: the 95 % interval of P lies above exponent, and the longest remaining way "
+    "that the interval admits is at most remaining. Contradicted: the interval lies below exponent + resolution, since "
+    "a P that close to 1 leaves a way that no run can tell from an infinite one; and the observed slope has stopped "
+    "rising. Neither before τ has grown by tau."
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Convergence:
-    """P is the exponent of the family A (τ + τ₀)^(−P), fitted to the speed over the last `decades` of τ, or up to twice
-    that where it fits.
-
-    Supported: the 95 % interval of P lies above `exponent`, and the rest of the way, the longest that the interval
-    admits, is at most `remaining`. Contradicted: the interval lies below `exponent` + `resolution`, for a P that close
-    to 1 leaves a way that no run can tell from an infinite one; and the slope that shows has stopped rising. Neither is
-    said before τ has grown by `tau`.
-    """
+    """Thresholds of a convergence."""
 
     exponent: float  # 1 is where ∫τ^(−P) dτ stops converging
-    resolution: float
-    remaining: float  # in x's units
-    tau: float
-    decades: float  # of τ, over which P is fitted
+    resolution: float  # of P: an exponent this little above the threshold cannot be told from one below
+    remaining: float  # longest way that may remain, in the unit of what travels
+    tau: float  # growth of ln‖W‖ before which nothing is decided
+    decades: float  # of τ over which P is fitted
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def convergence(tau: np.ndarray, travelled: np.ndarray, end: float, thresholds: Convergence, unit: str) -> Outcome:
-    """Verdict on whether x, having `travelled` so far at each τ, converges; `end` is the τ that the run reached."""
-    found = decay(tau, travelled, thresholds.decades)
-    if found is None:
+    """Does what has `travelled` so far at each τ, arrays (k,), converge? `end` is the last τ of the run."""
+    fit = decay(tau, travelled, thresholds.decades)
+    if fit is None:
         return inconclusive("too few points in τ for a decay exponent")
-    interval = (found.exponent, found.low, found.high)
+    interval = (fit.exponent, fit.low, fit.high)
     short = _common.too_short(end, thresholds.tau)
     if short:
         return inconclusive(short, *interval)
-    if found.low > thresholds.exponent and found.remaining <= thresholds.remaining:
-        return Outcome(Verdict.SUPPORTED, *interval, f"at most {found.remaining:.3g} {unit} remain to be travelled")
+    if fit.low > thresholds.exponent and fit.remaining <= thresholds.remaining:
+        return Outcome(Verdict.SUPPORTED, *interval, f"at most {fit.remaining:.3g} {unit} remain to be travelled")
     slow = thresholds.exponent + thresholds.resolution
-    if found.moving and found.high < slow and (found.settled or found.ahead < slow):
+    if fit.moving and fit.high < slow and (fit.settled or fit.slope_ahead < slow):
         return Outcome(Verdict.CONTRADICTED, *interval, "the speed decays too slowly for a finite way")
     return inconclusive(
-        f"the interval decides nothing yet, or too much may remain ({found.remaining:.3g} {unit})", *interval
+        f"the interval decides nothing yet, or too much may remain ({fit.remaining:.3g} {unit})", *interval
     )

@@ -5,43 +5,42 @@ from __future__ import annotations
 import dataclasses
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import Rule
 
-TABLES = ("path", "decomposition")
-STATISTIC = "largest relative difference between dã/dt, dζ/dt and the sums of their radial and spherical parts"
-THRESHOLD = "difference"
+RULE = Rule(
+    tables=("path", "decomposition"),
+    statistic="largest relative difference between dã/dt, dζ/dt and the sums of their radial and spherical parts",
+    threshold="difference",
+    judged=(
+        "Supported: no two sides differ by more than difference. Contradicted: two differ by more than broken. Points "
+        "at which ln q is not known to resolution are not judged."
+    ),
+    degree=True,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: no side differs from the other by more than `difference`. Contradicted: one does, by over `broken`.
+    """Thresholds of the identities of the decomposition."""
 
-    Points at which ln q is not known to `resolution` are not judged.
-    """
-
-    difference: float
-    broken: float
-    resolution: float
+    difference: float  # relative, up to which two sides agree
+    broken: float  # relative, above which they do not
+    resolution: float  # of ln q, q the softmin weights
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     """One run and seed."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
-    if evidence.record["specification"]["degree"] is None:
-        return inconclusive("the network has no degree: the identities are those of homogeneous networks")
     table = evidence.tables["decomposition"]
-    judged = table[table["resolution"] <= thresholds.resolution]
-    if judged.empty:
+    resolved = table[table["resolution"] <= thresholds.resolution]
+    if resolved.empty:
         return inconclusive(f"margins are nowhere resolved to {thresholds.resolution:g}")
-    if judged["difference"].isna().any():
+    if resolved["difference"].isna().any():
         return inconclusive("a rate is no number")
-    worst = judged.loc[judged["difference"].idxmax()]
+    worst = resolved.loc[resolved["difference"].idxmax()]
     value = float(worst["difference"])
-    reason = f"{worst['quantity']} at τ = {worst['tau']:.3g}, of {judged['snapshot'].nunique()} points"
+    reason = f"{worst['quantity']} at τ = {worst['tau']:.3g}, of {resolved['snapshot'].nunique()} points"
     reason += f" (margins are resolved at those, of {table['snapshot'].nunique()})"
     if value <= thresholds.difference:
         return Outcome(Verdict.SUPPORTED, value, reason=reason)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dirconv.claims import Evidence, Outcome, inconclusive
-from dirconv.claims.rules import _common, _convergence
+from dirconv.claims import Evidence, Outcome
+from dirconv.claims.rules import Rule, _convergence
 
-TABLES = ("path",)
-STATISTIC = "exponent P of dζ/dτ = A (τ + τ₀)^(−P)"
-THRESHOLD = "exponent"
+RULE = Rule(
+    tables=("path",),
+    statistic="exponent P of dζ/dτ = A (τ + τ₀)^(−P)",
+    threshold="exponent",
+    judged=_convergence.JUDGED,
+)
 Thresholds = _convergence.Convergence
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed; what remains is in radians."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
-    path = _common.from_assumption(evidence)
+    """One run and seed; the remaining way is in radians."""
+    path = evidence.tables["path"]
     tau, zeta = path["tau"].to_numpy(), path["zeta"].to_numpy()
     return _convergence.convergence(tau, zeta, tau[-1], thresholds, "rad of path")

@@ -5,26 +5,30 @@ from __future__ import annotations
 import dataclasses
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims.rules import Rule
 
-TABLES = ("homogeneity",)
-STATISTIC = "largest relative deviation of f(cW) from c^L f(W)"
-THRESHOLD = "supported"
+RULE = Rule(
+    tables=("homogeneity",),
+    statistic="largest relative deviation of f(cW) from c^L f(W)",
+    threshold="supported",
+    judged="Supported: the deviation is at most supported. Contradicted: it is above contradicted.",
+    assumption=False,
+    degree=True,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: deviation at most `supported`. Contradicted: above `contradicted`."""
+    """Thresholds of a relative deviation."""
 
-    supported: float
-    contradicted: float
+    supported: float  # up to which it is rounding
+    contradicted: float  # above which the network is not homogeneous
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     """One run."""
-    if evidence.record["specification"]["degree"] is None:
-        return inconclusive("no degree is declared")
     table = evidence.tables["homogeneity"]
     if table["deviation"].isna().any():
         return inconclusive("the deviation is no number")

@@ -17,28 +17,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import Rule
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = ("path", "layers")
-STATISTIC = "largest relative violation of the flow's identities"
-THRESHOLD = "violation"
+RULE = Rule(
+    tables=("path", "layers"),
+    statistic="largest relative violation of the flow's identities",
+    threshold="violation",
+    judged=(
+        "Supported: no identity is violated by more than violation. Contradicted: one is violated by more than broken."
+    ),
+    degree=True,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: no identity is violated by more than `violation`. Contradicted: one is by more than `broken`."""
+    """Thresholds of the relative violation of an identity."""
 
-    violation: float
-    broken: float
+    violation: float  # up to which it holds
+    broken: float  # above which it does not
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def violations(path: pd.DataFrame, layers: pd.DataFrame, degree: int) -> dict[str, float]:
-    """Each identity's violation, from the first step with ℒ < ℓ(0) to the last."""
+    """Each identity's violation, from the first row with ℒ < ℓ(0) to the last."""
     tau, zeta, tan = (path[column].to_numpy() for column in ("tau", "zeta", "tan"))
     width = np.diff(tau)
     length = float((width * (tan[1:] + tan[:-1]) / 2).sum())
@@ -57,18 +63,10 @@ def violations(path: pd.DataFrame, layers: pd.DataFrame, degree: int) -> dict[st
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     """One run and seed."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
     degree = evidence.record["specification"]["degree"]
-    if degree is None:
-        return inconclusive("the network has no degree: the identities are those of homogeneous networks")
-    path = _common.from_assumption(evidence)
-    layers = evidence.tables["layers"]
-    layers = layers[layers["ln_risk"] <= path["ln_risk"].iloc[0]]
-    found = violations(path, layers, degree)
-    worst = max(found.values())
-    reason = ", ".join(f"{name} {value:.2g}" for name, value in found.items())
+    by_identity = violations(evidence.tables["path"], evidence.tables["layers"], degree)
+    worst = max(by_identity.values())
+    reason = ", ".join(f"{name} {value:.2g}" for name, value in by_identity.items())
     if worst <= thresholds.violation:
         return Outcome(Verdict.SUPPORTED, worst, reason=reason)
     if worst > thresholds.broken:

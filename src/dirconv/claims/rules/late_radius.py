@@ -6,20 +6,26 @@ import dataclasses
 import math
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims.rules import Rule
 
-TABLES = ("generalization",)
-STATISTIC = "median L2 distance of test images to the decision boundary at the end, over that at ℒ = ℓ(0)"
-THRESHOLD = "gain"
+RULE = Rule(
+    tables=("generalization",),
+    statistic="median L2 distance of test images to the decision boundary at the end, over that at ℒ = ℓ(0)",
+    threshold="gain",
+    judged=(
+        "Supported: the ratio is at least 1 + gain. Contradicted: it is at most 1 − gain. Neither before τ has grown "
+        "by tau. Distances are those that an attack finds, so they bound the true ones from above."
+    ),
+    assumption=False,  # the probe has no path: its own column `below` says where ℒ < ℓ(0)
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: the ratio is at least 1 + `gain`. Contradicted: it is at most 1 − `gain`. Neither before τ has grown
-    by `tau`. Distances are those that an attack finds, so they bound the true ones from above.
-    """
+    """Thresholds of a ratio of distances."""
 
-    gain: float
-    tau: float
+    gain: float  # by which the ratio must differ from 1
+    tau: float  # growth of ln‖W‖ before which nothing is decided
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 

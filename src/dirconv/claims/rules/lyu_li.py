@@ -13,30 +13,28 @@ import math
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, inconclusive
-from dirconv.claims.rules import _common, _convergence
+from dirconv.claims.rules import Rule, _convergence
 
-TABLES = ("path",)
-STATISTIC = "exponent P of tan ∠ = A (τ + τ₀)^(−P): above 1/2 the square's integral is finite, above 1 its own"
-THRESHOLD = "exponent"
+RULE = Rule(
+    tables=("path",),
+    statistic="exponent P of tan ∠ = A (τ + τ₀)^(−P): above 1/2 the square's integral is finite, above 1 its own",
+    threshold="exponent",
+    judged=_convergence.JUDGED
+    + " Nor where Lyu and Li's bound is exceeded by more than the share violation: such a path is not the flow's.",
+    degree=True,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds(_convergence.Convergence):
-    """Both integrals are finite, or the second is not: as for the rule about the direction.
+    """Thresholds of the path's convergence, and of Lyu and Li's bound."""
 
-    Nothing is said where Lyu and Li's bound itself does not hold up to the share `violation`: such a path is not the
-    flow's.
-    """
-
-    violation: float
+    violation: float  # share by which the bound may be exceeded
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     """One run and seed."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
-    path = _common.from_assumption(evidence)
+    path = evidence.tables["path"]
     tau, zeta = path["tau"].to_numpy(), path["zeta"].to_numpy()
     step = np.diff(tau)
     moving = step > 0
@@ -44,7 +42,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     margin = path["smoothed_margin"].to_numpy()
     bound = math.log(margin[-1] / margin[0]) / evidence.record["specification"]["degree"]
     both = f"∫ tan² ∠ dτ = {squared:.3g}, at most {bound:.3g} by Lyu and Li; ∫ tan ∠ dτ = {zeta[-1]:.3g} so far"
-    found = _convergence.convergence(tau, zeta, tau[-1], thresholds, "rad of path")
+    outcome = _convergence.convergence(tau, zeta, tau[-1], thresholds, "rad of path")
     if not squared <= bound * (1 + thresholds.violation):
-        return inconclusive(f"the bound does not hold: {both}", found.value, found.low, found.high)
-    return dataclasses.replace(found, reason=f"{both}; {found.reason}")
+        return inconclusive(f"the bound does not hold: {both}", outcome.value, outcome.low, outcome.high)
+    return dataclasses.replace(outcome, reason=f"{both}; {outcome.reason}")

@@ -7,32 +7,33 @@ import dataclasses
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import Rule, _common
 
-TABLES = ("path", "limit")
-STATISTIC = "normalized margin at the end over the certified bound of the best"
-THRESHOLD = "ratio"
+RULE = Rule(
+    tables=("path", "limit"),
+    statistic="normalized margin at the end over the certified bound of the best",
+    threshold="ratio",
+    judged=(
+        "Supported: at the end it is at least ratio. Contradicted: it is below, and would still be if it gained again "
+        "ahead times what it gained over the second half of ln‖W‖'s growth. The bound has to be certified to a "
+        "relative duality gap of at most gap."
+    ),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: at the end at least `ratio`. Contradicted: below, and if it gained again `ahead` times what it gained
-    over the second half of ln‖W‖'s growth it would still be. The bound has to be certified to a relative duality gap
-    of at most `gap`.
-    """
+    """Thresholds of a normalized margin over the best."""
 
-    ratio: float
-    ahead: float
-    gap: float
+    ratio: float  # from which on the maximum is reached
+    ahead: float  # factor on the last gain
+    gap: float  # relative duality gap of the bound
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     """One run and seed."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
     limit = evidence.tables["limit"]
     tau, ratio = limit["tau"].to_numpy(), limit["ratio"].to_numpy()
     end = float(ratio[-1])

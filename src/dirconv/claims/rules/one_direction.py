@@ -7,48 +7,49 @@ import dataclasses
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import Rule, _common
 
-TABLES = ("path", "losses")
-STATISTIC = "largest angle at the end between the functions of two losses with exponential tails, rad"
-THRESHOLD = "same"
-FIRST, OTHER_TAIL = "exponential", "polynomial"
+RULE = Rule(
+    tables=("path", "losses"),
+    statistic="largest angle at the end between the functions of two losses with exponential tails, rad",
+    threshold="same",
+    judged=(
+        "Supported: every loss' function ends within same of the exponential loss'. Contradicted: one ends more than "
+        "apart from it, and its angle changed by less than half over the second half of τ. Neither before every loss' "
+        "τ has grown by tau."
+    ),
+)
+REFERENCE, OTHER_TAIL = "exponential", "polynomial"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: every loss' function ends within `same` of the exponential loss'. Contradicted: one ends more than
-    `apart` from it, and its angle changed by less than half over the second half of τ. Neither before every loss' τ has
-    grown by `tau`.
-    """
+    """Thresholds of an angle between two functions."""
 
-    same: float
-    apart: float
-    tau: float
+    same: float  # rad, up to which they are the same
+    apart: float  # rad, above which they are not
+    tau: float  # growth of every loss' ln‖W‖ before which nothing is decided
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed. A loss with another tail is told of, and not judged."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
+    """One run and seed. A loss with another tail is named in the reason, and not judged."""
     table = evidence.tables["losses"]
-    ends, told, settled = {}, [], {}
-    for loss, rows in table[table["loss"] != FIRST].groupby("loss", sort=False):
+    ends, named, settled = {}, [], {}
+    for loss, rows in table[table["loss"] != REFERENCE].groupby("loss", sort=False):
         rows = rows[rows["below"].cummax()]
         end = float(rows["tau"].iloc[-1]) if len(rows) else 0.0
         if end < thresholds.tau:
             return inconclusive(f"{loss}: {_common.too_short(end, thresholds.tau)}")
         angle = float(rows["function_to_end"].iloc[-1])
-        told.append(f"{loss} {angle:.2g}")
+        named.append(f"{loss} {angle:.2g}")
         if loss != OTHER_TAIL:
             ends[loss] = angle
             earlier = float(np.interp(end / 2, rows["tau"], rows["function_angle"]))
             settled[loss] = angle > 0.5 * earlier
     worst = max(ends, key=ends.__getitem__)
-    reason = "angles to the exponential loss' function, rad: " + ", ".join(told)
+    reason = "angles to the exponential loss' function, rad: " + ", ".join(named)
     if ends[worst] <= thresholds.same:
         return Outcome(Verdict.SUPPORTED, ends[worst], reason=reason)
     if any(ends[loss] > thresholds.apart and settled[loss] for loss in ends):

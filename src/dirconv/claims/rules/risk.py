@@ -12,36 +12,36 @@ import dataclasses
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import Rule
 
-TABLES = ("path",)
-STATISTIC = "growth ratio (1/L) d ln ln(1/ℒ)/dτ, least secant over the second half of the growth"
-THRESHOLD = "growth_ratio"
+RULE = Rule(
+    tables=("path",),
+    statistic="growth ratio (1/L) d ln ln(1/ℒ)/dτ, least secant over the second half of the growth",
+    threshold="growth_ratio",
+    judged=(
+        "Supported: every late secant's ratio is at least growth_ratio, ln(1/ℒ) at the end is at least "
+        "log_inverse_risk, and ‖W‖ rises. Contradicted: the risk at the end is above rise times the least one reached."
+    ),
+    degree=True,
+)
 SECANTS = 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: every late secant's ratio at least `growth_ratio`, and ln(1/ℒ) at the end at least
-    `log_inverse_risk`, and a rising ‖W‖. Contradicted: the risk at the end above `rise` times the least one reached.
-    """
+    """Thresholds of the risk's decay."""
 
-    growth_ratio: float
-    log_inverse_risk: float
-    rise: float
+    growth_ratio: float  # 1 is growth like ‖W‖^L
+    log_inverse_risk: float  # ln(1/ℒ) before which nothing is supported
+    rise: float  # factor on the least risk
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     """One run and seed. The interval is the range of the secants' ratios."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
     degree = evidence.record["specification"]["degree"]
-    if degree is None:
-        return inconclusive("the network has no degree, so no power of ‖W‖ to compare with")
-    path = _common.from_assumption(evidence)
+    path = evidence.tables["path"]
     tau, ln_risk = path["tau"].to_numpy(), path["ln_risk"].to_numpy()
     if ln_risk[-1] - ln_risk.min() > np.log(thresholds.rise):
         return Outcome(Verdict.CONTRADICTED, reason="the risk rose again")

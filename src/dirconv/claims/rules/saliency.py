@@ -1,9 +1,10 @@
-"""Do the input gradients' directions converge? The fastest-turning example's variation must be summable in τ.
+"""Do the input gradients' directions converge? The variation of the fastest-turning example must be summable in τ.
 
-A margin is a Lipschitz function of the weights; an input gradient jumps where a ReLU or a maximum switches. The angles
-between snapshots are then those of a random walk: they grow like a root of the interval, the path is longer than their
-sum, and its speed would seem to decay half as fast as it does. So nothing is said unless angles add up: of those over
-two intervals to those over one, the ratio is 1 on a smooth path and 1/√2 on a random walk.
+A margin is a Lipschitz function of the weights. An input gradient is not continuous: it jumps where a ReLU or a maximum
+switches. The angles between snapshots are then those of a random walk. They grow like the root of the interval, the
+path is longer than their sum, and its speed seems to decay half as fast as it does. So nothing is decided unless angles
+add up: angles over two intervals, divided by the sum of those over one, are 1 on a smooth path and 1/√2 on a random
+walk.
 """
 
 from __future__ import annotations
@@ -11,39 +12,43 @@ from __future__ import annotations
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common, _convergence
+from dirconv.claims.rules import Rule, _convergence
 
-TABLES = ("path", "saliency")
-STATISTIC = "exponent P of sup_i |dg_i|/dτ = A (τ + τ₀)^(−P), g_i = ∇_x p_i/‖∇_x p_i‖"
-THRESHOLD = "exponent"
+SMOOTH = 0.9  # ratio from which on snapshots resolve the path
+
+RULE = Rule(
+    tables=("path", "saliency"),
+    statistic="exponent P of sup_i |dg_i|/dτ = A (τ + τ₀)^(−P), g_i = ∇_x p_i/‖∇_x p_i‖",
+    threshold="exponent",
+    judged=_convergence.JUDGED
+    + f" Nor where input gradients jump: where angles over two intervals are less than {SMOOTH} of the sum over one.",
+)
 Thresholds = _convergence.Convergence
-RESOLVED = 0.9  # ratio from which on snapshots resolve the path
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed; what remains is an angle, in rad."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
-    path = _common.from_assumption(evidence)
-    start = evidence.tables["path"]["tau"].loc[path.index[0]]
+    """One run and seed; the remaining way is an angle, in rad."""
     table = evidence.tables["saliency"]
-    tau = table.groupby("snapshot")["tau"].first().to_numpy() - start
-    late = tau >= 0
-    if late.sum() < 2:
+    tau = table.groupby("snapshot")["tau"].first().to_numpy()
+    if len(tau) < 2:
         return inconclusive("too few snapshots for a decay exponent")
-    # the first of them has moved from a snapshot before the assumption held
+    # the first row is left out: it has moved from a snapshot before ℒ < ℓ(0)
     moved, over_two = (
-        table.pivot(index="snapshot", columns="example", values=column).to_numpy(dtype=float)[late][1:]
+        table.pivot(index="snapshot", columns="example", values=column).to_numpy(dtype=float)[1:]
         for column in ("moved", "over_two")
     )
     if np.isnan(moved).any():
         return inconclusive("the gradient of an example vanishes, and has no direction")
     travelled = np.concatenate([[0.0], np.cumsum(moved.max(axis=1))])
-    found = _convergence.convergence(tau[late], travelled, float(path["tau"].iloc[-1]), thresholds, "rad")
-    along = float((moved[1:] + moved[:-1]).sum())
-    ratio = float(over_two[1:].sum()) / along if along > 0 else 1.0
-    if found.verdict == Verdict.INCONCLUSIVE or ratio >= RESOLVED:
-        return found
-    reason = f"input gradients jump between snapshots (angles add up to {ratio:.2f} of their sum), else: {found.reason}"
-    return inconclusive(reason, found.value, found.low, found.high)
+    end = float(evidence.tables["path"]["tau"].iloc[-1])
+    outcome = _convergence.convergence(tau, travelled, end, thresholds, "rad")
+    over_one = float((moved[1:] + moved[:-1]).sum())
+    ratio = float(over_two[1:].sum()) / over_one if over_one > 0 else 1.0
+    if outcome.verdict == Verdict.INCONCLUSIVE or ratio >= SMOOTH:
+        return outcome
+    return inconclusive(
+        f"input gradients jump between snapshots (angles add up to {ratio:.2f} of their sum), else: {outcome.reason}",
+        outcome.value,
+        outcome.low,
+        outcome.high,
+    )

@@ -12,36 +12,35 @@ import dataclasses
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import Rule
 
-TABLES = ("path",)
-STATISTIC = "largest fall of ã below its running maximum, relative"
-THRESHOLD = "fall"
+RULE = Rule(
+    tables=("path",),
+    statistic="largest fall of ã below its running maximum, relative",
+    threshold="fall",
+    judged=(
+        "Supported: the largest relative fall is at most fall. Contradicted: it is more than that, and more than "
+        "error_factor times the largest fall that one step's error explains."
+    ),
+    degree=True,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: the largest relative fall at most `fall`.
+    """Thresholds of a fall of the smoothed margin."""
 
-    Contradicted: it is more, and more than `error_factor` times the largest fall that one step's error explains.
-    """
-
-    fall: float
-    error_factor: float
+    fall: float  # relative
+    error_factor: float  # on the fall that one step's local error explains
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     """One run and seed."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
     degree = evidence.record["specification"]["degree"]
-    if degree is None:
-        return inconclusive("the network has no degree, so no power of ‖W‖ to compare with")
-    path = _common.from_assumption(evidence)
-    margin = path["smoothed_margin"].to_numpy()  # positive at the first step, where ℒ < ℓ(0); may it stay so
+    path = evidence.tables["path"]
+    margin = path["smoothed_margin"].to_numpy()  # positive in the first row, where ℒ < ℓ(0)
     highest = np.maximum.accumulate(margin)
     fall = float(((highest - margin) / highest).max())
     explained = float((degree * path["tan"].abs() * path["error"]).max())

@@ -1,7 +1,7 @@
 """Does the direction of a network on images converge, by the chords between its snapshots? As the rule `chords`.
 
-Snapshots are evenly spaced in the logarithm of ln(1/ℒ), which for a network of degree L is even in τ, not in ln τ: late
-chords are short, and some chatter stays in them. They are as long as the path between them at most.
+Snapshots are evenly spaced in the logarithm of ln(1/ℒ): for a network of degree L, evenly in τ and not in ln τ. So late
+chords are short, and some chatter stays in them. A chord is at most as long as the path between its ends.
 """
 
 from __future__ import annotations
@@ -9,24 +9,22 @@ from __future__ import annotations
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, inconclusive
-from dirconv.claims.rules import _common, _convergence
+from dirconv.claims.rules import Rule, _convergence
 
-TABLES = ("path", "direction")
-STATISTIC = "exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)"
-THRESHOLD = "exponent"
+RULE = Rule(
+    tables=("path", "direction"),
+    statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)",
+    threshold="exponent",
+    judged=_convergence.JUDGED,
+)
 Thresholds = _convergence.Convergence
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed; what remains is in radians."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
-    path, snapshots = evidence.tables["path"], evidence.tables["direction"]
-    start = path.loc[path["below"].cummax(), "tau"].iloc[0]
-    snapshots = snapshots[snapshots["tau"] >= start]
+    """One run and seed; the remaining way is in radians."""
+    snapshots = evidence.tables["direction"]
     if len(snapshots) < 2:
         return inconclusive("fewer than two snapshots with ℒ < ℓ(0)")
-    tau = (snapshots["tau"] - start).to_numpy()
+    tau = snapshots["tau"].to_numpy()
     chords = np.r_[0.0, snapshots["angle_from_previous"].iloc[1:].cumsum()]
     return _convergence.convergence(tau, chords, float(tau[-1]), thresholds, "rad")

@@ -5,29 +5,29 @@ from __future__ import annotations
 import dataclasses
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import Rule, _common
 
-TABLES = ("path", "limit")
-STATISTIC = "angle between the direction at ℒ = ℓ(0) and at the end, rad"
-THRESHOLD = "near"
+RULE = Rule(
+    tables=("path", "limit"),
+    statistic="angle between the direction at ℒ = ℓ(0) and at the end, rad",
+    threshold="near",
+    judged="Supported: it is at most near rad. Contradicted: it is at least far. Neither before τ has grown by tau.",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: at most `near` rad. Contradicted: at least `far`. Neither before τ has grown by `tau`."""
+    """Thresholds of the angle between start and end."""
 
-    near: float
-    far: float
-    tau: float
+    near: float  # rad
+    far: float  # rad
+    tau: float  # growth of ln‖W‖ before which nothing is decided
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     """One run and seed."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
     limit = evidence.tables["limit"]
     turned = float(limit["to_start"].iloc[-1])
     short = _common.too_short(float(limit["tau"].iloc[-1]), thresholds.tau)

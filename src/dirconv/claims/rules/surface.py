@@ -8,33 +8,34 @@ from __future__ import annotations
 import dataclasses
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import Rule, _common
 
-TABLES = ("path", "surfaces")
-STATISTIC = "angle between the surface at ℒ = ℓ(0) and at the end, rad"
-THRESHOLD = "turned"
+RULE = Rule(
+    tables=("path", "surfaces"),
+    statistic="angle between the surface at ℒ = ℓ(0) and at the end, rad",
+    threshold="turned",
+    judged=(
+        "Supported: the surface has turned by at least turned since ℒ < ℓ(0) was reached, and at the end it is at "
+        "least far from the maximum-margin predictor of the neural tangent kernel. Contradicted: either is below same. "
+        "Neither before τ has grown by tau."
+    ),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: the surface has turned by at least `turned` since ℒ < ℓ(0) was reached, and at the end it is at least
-    `far` from the maximum-margin predictor of the neural tangent kernel. Contradicted: either is below `same`. Neither
-    before τ has grown by `tau`.
-    """
+    """Thresholds of the surface's angles to its start and to the kernel's predictor."""
 
-    turned: float
-    far: float
-    same: float
-    tau: float
+    turned: float  # rad, from the start
+    far: float  # rad, from the kernel's predictor
+    same: float  # rad, below which two surfaces are the same
+    tau: float  # growth of ln‖W‖ before which nothing is decided
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     """One run and seed."""
-    unmet = _common.assumption(evidence)
-    if unmet:
-        return inconclusive(unmet)
     end = evidence.tables["surfaces"].iloc[-1]
     turned, far = float(end["to_start"]), float(end["to_kernel"])
     short = _common.too_short(float(end["tau"]), thresholds.tau)

@@ -5,8 +5,8 @@ The paper's proof finds Ψ with Ψ(0) = 0 and dζ ≤ −c dΨ(a − ã), a bein
     Δζ = C [(a − ã₁)^κ − (a − ã₂)^κ]/κ        (ln of the ratio for κ = 0)                                   (1)
 
 between any two points of the path. Any κ > 0 leaves a finite way; κ ≤ 0 an infinite one. a is not known, nor is C: (1)
-is fitted to the logarithms of Δζ, by least squares over κ, C and a beyond the last ã, and the interval of κ is the
-profile likelihood's, an F test at 95 %, neighbouring residuals that go together widening it.
+is fitted to the logarithms of Δζ by least squares over κ, C and a beyond the last ã. The interval of κ is the
+profile likelihood's, an F test at 95 %, widened where neighbouring residuals are correlated.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import dataclasses
 
 import numpy as np
 
-from dirconv.claims.statistics import RESOLUTION, TOGETHER, fisher
+from dirconv.claims.statistics import RESOLUTION, fisher, neighbour_correlation
 
 SECANTS = 24
-FEWEST = 6
-SMALLEST = 1e-11  # of Δã over ã: below, it is rounding
+FEWEST_SECANTS = 6
+SMALLEST_RISE = 1e-11  # Δã over ã, below which it is rounding
 KAPPA = np.linspace(-1.0, 3.0, 401)
 BEYOND = np.geomspace(1e-6, 1e2, 241)  # a − ã_last over the last secant's Δã
 
@@ -37,22 +37,22 @@ class Exponent:
 def exponent(tau: np.ndarray, zeta: np.ndarray, margin: np.ndarray, since: float) -> Exponent | None:
     """Fit (1) over τ ≥ `since`; None with too few secants over which ã and ζ rise.
 
-    tau, zeta, margin ã: (m,), in the order of the run. The secants lie between τ's evenly spaced in ln τ.
+    tau, zeta, margin ã: (m,), in the order of the run. Secants lie between τ evenly spaced in ln τ.
     """
     late = tau >= since
     tau, zeta, margin = tau[late], zeta[late], np.maximum.accumulate(margin[late])
-    if len(tau) < FEWEST + 1:
+    if len(tau) < FEWEST_SECANTS + 1:
         return None
     at = np.unique(
         np.searchsorted(tau, np.geomspace(tau[0], tau[-1], SECANTS + 1) * (1 - 1e-12)).clip(max=len(tau) - 1)
     )
     kept = [at[0]]
-    for i in at[1:]:  # a secant over which ã rises by less than it is known to is joined with the next
-        if margin[i] - margin[kept[-1]] > SMALLEST * abs(margin[i]) and zeta[i] > zeta[kept[-1]]:
+    for i in at[1:]:  # join a secant over which ã rises by less than its rounding with the next
+        if margin[i] - margin[kept[-1]] > SMALLEST_RISE * abs(margin[i]) and zeta[i] > zeta[kept[-1]]:
             kept.append(i)
-    if len(kept) < FEWEST + 1:
+    if len(kept) < FEWEST_SECANTS + 1:
         return None
-    way = np.log(np.diff(zeta[kept]))
+    ln_length = np.log(np.diff(zeta[kept]))
     rest = margin[kept][-1] - margin[kept]  # ã_last − ã
     left = rest + (margin[kept][-1] - margin[kept][-2]) * BEYOND[:, None]  # a − ã, (a, points)
     # (x₁^κ − x₂^κ)/κ = x₁^κ (1 − (x₂/x₁)^κ)/κ, and −ln(x₂/x₁) for κ = 0
@@ -60,15 +60,14 @@ def exponent(tau: np.ndarray, zeta: np.ndarray, margin: np.ndarray, since: float
     kappa = KAPPA[:, None, None]
     safe = np.where(np.abs(kappa) < 1e-9, 1.0, kappa)
     drop = np.where(np.abs(kappa) < 1e-9, -ratio, -np.expm1(safe * ratio) / safe)
-    residuals = way - kappa * np.log(left[:, :-1]) - np.log(drop)
+    residuals = ln_length - kappa * np.log(left[:, :-1]) - np.log(drop)
     residuals = residuals - residuals.mean(2, keepdims=True)
     squares = (residuals**2).sum(2)
-    n = len(way)
+    n = len(ln_length)
     best = np.unravel_index(squares.argmin(), squares.shape)
-    found = residuals[best]
-    total = float((found**2).sum())
-    together = min(max(float((found[1:] * found[:-1]).sum()) / total, 0.0), TOGETHER) if total > 0 else 0.0
-    spread = max(total / max(n - 3, 1), RESOLUTION**2) * (1 + together) / (1 - together)
+    total = float((residuals[best] ** 2).sum())
+    correlation = neighbour_correlation(residuals[best])
+    spread = max(total / max(n - 3, 1), RESOLUTION**2) * (1 + correlation) / (1 - correlation)
     inside = KAPPA[(squares <= squares[best] + spread * fisher(max(n - 3, 1))).any(1)]
     step = KAPPA[1] - KAPPA[0]
     return Exponent(float(KAPPA[best[0]]), float(inside.min() - step), float(inside.max() + step), n)

@@ -7,45 +7,51 @@ import dataclasses
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims._line import line
+from dirconv.claims.fits import line
+from dirconv.claims.rules import Rule
 
-TABLES = ("start", "limit")
-STATISTIC = "slope of ln(flow time to ℒ < ℓ(0)) against ln(width)"
-THRESHOLD = "slope"
-ACROSS = True  # judges all runs of one seed at once
+RULE = Rule(
+    tables=("start", "limit"),
+    statistic="slope of ln(flow time to ℒ < ℓ(0)) against ln(width)",
+    threshold="slope",
+    judged=(
+        "Supported: the slope's interval lies below slope. Contradicted: it lies above. Neither where a width never "
+        "arrives."
+    ),
+    across=True,
+    assumption=False,  # it asks when the assumption comes to hold
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: the slope's interval lies below `slope`. Contradicted: it lies above. A width that never arrives makes
-    the claim no better than undecided.
-    """
+    """Thresholds of a slope over widths."""
 
-    slope: float
+    slope: float  # 0: the time does not depend on the width
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
-def judge_across(runs: list[Evidence], thresholds: Thresholds) -> Outcome:
+def judge(runs: list[Evidence], thresholds: Thresholds) -> Outcome:
     """All widths of one seed."""
-    found, never = [], []
+    arrived, never = [], []
     for run in runs:
         start, limit = run.tables["start"].iloc[-1], run.tables["limit"].iloc[-1]
         width = run.record["specification"]["problem"]["width"]
         if start["below"]:
-            found.append((width, float(start["time"]), float(limit["margin"])))
+            arrived.append((width, float(start["time"]), float(limit["margin"])))
         else:
             never.append(width)
-    if len(found) < 3:
+    if len(arrived) < 3:
         return inconclusive("fewer than three widths have reached ℒ < ℓ(0)")
-    width, time, margin = (np.array(part, dtype=float) for part in zip(*sorted(found), strict=True))
-    fitted = line(np.log(width), np.log(time))
-    interval = (fitted.slope, fitted.low, fitted.high)
+    width, time, margin = (np.array(part, dtype=float) for part in zip(*sorted(arrived), strict=True))
+    fit = line(np.log(width), np.log(time))
+    interval = (fit.slope, fit.low, fit.high)
     reason = f"margin at the end {margin[0]:.2g} at width {width[0]:g}, {margin[-1]:.2g} at {width[-1]:g}"
     if never:
         return inconclusive(f"width {', '.join(f'{w:g}' for w in sorted(never))} never arrives; {reason}", *interval)
-    if fitted.high < thresholds.slope:
+    if fit.high < thresholds.slope:
         return Outcome(Verdict.SUPPORTED, *interval, reason)
-    if fitted.low > thresholds.slope:
+    if fit.low > thresholds.slope:
         return Outcome(Verdict.CONTRADICTED, *interval, reason)
     return inconclusive(reason, *interval)

@@ -1,9 +1,9 @@
-"""What real flows showed after the rules had been made: ridges, and chatter. To say how often the rules err on them.
+"""Ridges and chatter, which real flows showed after the rules had been made: how often do the rules err on them?
 
 On a *ridge* the speed stands still over half a decade of τ to two, until another example joins the least margins; then
-it decays again. A run may end before. *Chatter* is what steps that jump to and fro across kinks add to the recorded
-path, a constant share of τ at a given tolerance. Each comes with paths that converge and with paths that creep. No rule
-was changed because of this set.
+it decays again. A run may end before that. *Chatter* is the length that steps add to the
+recorded path by jumping to and fro across kinks, a constant share of τ at a given tolerance. Each comes with paths that
+converge and with paths that creep. No rule was changed because of this set.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import dataclasses
 
 import numpy as np
 
-from dirconv.claims.calibration import fair, tuning
+from dirconv.claims.calibration import mixed, tuning
 from dirconv.claims.calibration._forms import Family, Speed, between
 
 CASES = 120  # of a family
-noise = fair.noise
+noise = mixed.noise
 
 
 def _ridge(random: np.random.Generator, creeps: bool) -> Speed:

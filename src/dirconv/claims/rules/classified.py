@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 
 from dirconv.claims import Evidence, Outcome, Verdict
+from dirconv.claims.rules import Rule
 
-TABLES = ("start",)
-STATISTIC = "steps of the descent to ℒ < ℓ(0), or those after which it was given up"
-THRESHOLD = "steps"
+RULE = Rule(
+    tables=("start",),
+    statistic="steps of the descent to ℒ < ℓ(0), or those after which it was given up",
+    threshold="steps",
+    judged="Supported: ℒ < ℓ(0) is reached within steps. Contradicted: it is not reached at all.",
+    assumption=False,  # it asks for the assumption itself
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Supported: reached within `steps`. Contradicted: not reached at all."""
+    """Thresholds of a descent."""
 
-    steps: float
+    steps: float  # within which ℒ < ℓ(0) is to be reached
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 

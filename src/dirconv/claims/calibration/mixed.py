@@ -1,8 +1,8 @@
-"""A fair mix: neither hard nor easy on purpose, to say how often the rules decide nothing.
+"""A fair mix, neither hard nor easy on purpose: how often do the rules decide nothing?
 
-The plain forms in equal parts: paths that converge, from fast to very slow, and paths that creep, drift or circle; with
-the noise of a run that is followed with some care. It was written down before it was first judged, and no rule was
-changed since. Its forms are those of the tuning set without the ones that were put there to be hard.
+Plain forms in equal parts: paths that converge, from fast to very slow, and paths that creep, drift or circle; with
+the noise of a run that is followed with some care. The set was written before it was first judged, and no rule has been
+changed since. Its forms are those of the tuning set without the ones that are there to be hard.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def noise(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _family(name: str) -> Family:
-    given = tuning.FAMILIES[name]
-    return Family(given.draw, given.converges, given.aligns, PER_FAMILY)
+    tuned = tuning.FAMILIES[name]
+    return Family(tuned.draw, tuned.converges, tuned.aligns, PER_FAMILY)
 
 
 FAMILIES = {name: _family(name) for name in PLAIN}

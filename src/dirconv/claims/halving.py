@@ -1,0 +1,84 @@
+"""A run and the same run at half the tolerance: whether two specifications are such a pair, and how far they differ.
+
+Directions and cos are compared at the τ at which both runs end a step (`landed`). τ counts from the flow's start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dirconv.claims import Evidence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIGITS = 6  # of τ: steps land on multiples of `land`, up to rounding
+
+
+def is_half(specification: dict[str, Any], half: dict[str, Any]) -> str:
+    """'' if `half` is the same flow at exactly half the tolerance; else one line that names the key that differs.
+
+    Both are plain JSON, of a study or of a manifest. They must be equal but for the run's name and `flow.tolerance`.
+    """
+    for given in (specification, half):
+        flow = given.get("flow")
+        tolerance = flow.get("tolerance") if isinstance(flow, dict) else None
+        if isinstance(tolerance, bool) or not isinstance(tolerance, int | float):
+            return f"flow.tolerance: {given.get('run')} has none"
+    difference = _difference({**specification, "run": half.get("run")}, half)
+    if difference:
+        return difference
+    ours, theirs = specification["flow"]["tolerance"], half["flow"]["tolerance"]
+    return "" if theirs == ours / 2 else f"flow.tolerance: {theirs!r} is not half of {ours!r}"
+
+
+def _difference(first: Any, second: Any, key: str = "") -> str:
+    """The first key at which two specifications differ, with both values; flow.tolerance is left to the caller."""
+    if key == "flow.tolerance":
+        return ""
+    if isinstance(first, dict) and isinstance(second, dict):
+        inner = ((name, first.get(name), second.get(name)) for name in dict.fromkeys([*first, *second]))
+        parts = (_difference(ours, theirs, f"{key}.{name}" if key else name) for name, ours, theirs in inner)
+        return next(filter(None, parts), "")
+    return "" if first == second else f"{key}: {first!r} and {second!r} differ"
+
+
+def largest_change_of_cos(pairs: tuple[tuple[Evidence, Evidence], ...]) -> float | None:
+    """Largest difference in the velocity's cos over all pairs and the second half of the τ that both runs land on.
+
+    Reads `path`; None where no pair has a τ in common.
+    """
+    changes = [_change_of_cos(run.tables["path"], half.tables["path"]) for run, half in pairs]
+    return max((change for change in changes if change is not None), default=None)
+
+
+def _change_of_cos(first: pd.DataFrame, second: pd.DataFrame) -> float | None:
+    import pandas as pd
+
+    both = pd.concat([_landed_cos(first), _landed_cos(second)], axis=1, join="inner").to_numpy()
+    return float(np.abs(both[:, 0] - both[:, 1])[len(both) // 2 :].max()) if len(both) else None
+
+
+def _landed_cos(path: pd.DataFrame) -> pd.Series:
+    import pandas as pd
+
+    rows = path[path["landed"].astype(bool)]
+    return pd.Series(rows["cos"].to_numpy(), index=rows["tau"].round(DIGITS))
+
+
+def angles(first: Evidence, second: Evidence) -> pd.Series:
+    """Angle (rad) between the directions of two runs, by the τ at which both land. Reads `sketch`."""
+    import pandas as pd
+
+    a, b = (_directions(run.tables["sketch"]) for run in (first, second))
+    common = a.index.intersection(b.index)
+    chord = np.linalg.norm(a.loc[common].to_numpy() - b.loc[common].to_numpy(), axis=1)
+    return pd.Series(2 * np.arcsin(np.minimum(chord / 2, 1.0)), index=common)
+
+
+def _directions(sketch: pd.DataFrame) -> pd.DataFrame:
+    """A row a landing, indexed by τ; a column a bucket of the sketch."""
+    rows = sketch[sketch["landed"].astype(bool)]
+    return rows.assign(tau=rows["tau"].round(DIGITS)).pivot(index="tau", columns="bucket", values="value")

@@ -1,0 +1,136 @@
+"""Judging a claim: from its evidence by member to an outcome for each member, or seed, and the verdict over seeds.
+
+Here is done once what every rule needs before it sees its evidence:
+
+==========  ====================================================================================================
+pairs       a run goes with the same run at half the tolerance, verified from the two recorded specifications
+grouping    a rule with `across` gets all runs of one seed together
+assumption  ℒ < ℓ(0) must hold at the end, and the run must have reached a goal
+degree      the network must have a declared degree
+cut         path and snapshot tables begin at the first step with ℒ < ℓ(0), and τ and ζ count from there
+==========  ====================================================================================================
+
+Reads no files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from dirconv.claims import Evidence, Outcome, inconclusive, over_seeds, registry
+from dirconv.claims.halving import is_half
+from dirconv.errors import UserError
+from dirconv.goals import GOALS
+from dirconv.options import parse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dirconv.claims.rules import Rule
+
+
+def judge(name: str, claim: registry.Claim, evidence: dict[str, Evidence]) -> tuple[dict[str, Outcome], Outcome]:
+    """Outcomes by member, or by seed for a rule with `across`, and the verdict over seeds.
+
+    evidence: by member, e.g. alexnet/seed0, those at half the tolerance included. UserError where nothing can be
+    judged, or where a run is not what the claim says: the same at half the tolerance.
+    """
+    module = registry.rule(claim.rule)
+    thresholds = parse(module.Thresholds, claim.thresholds, f"{name}.thresholds")
+    if module.RULE.across:
+        groups = {
+            seed: [run for member, run in evidence.items() if _seed(member) == seed]
+            for seed in dict.fromkeys(map(_seed, evidence))
+        }
+    else:
+        groups = {member: [run] for member, run in _paired(name, claim, module.RULE, evidence).items()}
+    if not groups:
+        raise UserError(
+            f"claim {name}: no seed of {claim.runs[0]} is also one of {claim.halved}; give them one in common"
+        )
+    outcomes = {key: outcome(module, runs, thresholds) for key, runs in groups.items()}
+    return outcomes, over_seeds(list(outcomes.values()))
+
+
+def outcome(module: ModuleType, runs: list[Evidence], thresholds: Any) -> Outcome:
+    """The answer of a rule's module for one run, or for all of one seed where it judges across runs."""
+    rule = module.RULE
+    reason = next(filter(None, (_unmet(rule, run) for run in runs)), "")
+    if reason:
+        return inconclusive(reason)
+    if rule.assumption:
+        runs = [_cut(run) for run in runs]
+        if any(run is None for run in runs):
+            return inconclusive("no snapshot is left after ℒ < ℓ(0) was reached")
+    return module.judge(runs if rule.across else runs[0], thresholds)
+
+
+def _paired(name: str, claim: registry.Claim, rule: Rule, evidence: dict[str, Evidence]) -> dict[str, Evidence]:
+    """Every run that is judged, with its pairs. Runs at half the tolerance are judged in pairs only."""
+    pairs = {}
+    for member, half in evidence.items():
+        looser = f"{claim.runs[0]}/{_seed(member)}"
+        if _run(member) == claim.halved and looser in evidence:
+            why_not = is_half(evidence[looser].record["specification"], half.record["specification"])
+            if why_not:
+                raise UserError(f"claim {name}: {member} is not {looser} at half the tolerance: {why_not}")
+            pairs[looser] = (evidence[looser], half)
+    if rule.paired:
+        return {
+            member: dataclasses.replace(evidence[member], pairs=(pairs[member],))
+            for member in evidence
+            if member in pairs
+        }
+    return {
+        member: dataclasses.replace(run, pairs=tuple(pairs.values()))
+        for member, run in evidence.items()
+        if _run(member) != claim.halved
+    }
+
+
+def _unmet(rule: Rule, run: Evidence) -> str:
+    """Why the rule says nothing of a run, or ''."""
+    if rule.assumption:
+        if not run.tables["path"]["below"].iloc[-1]:
+            return "the assumption ℒ < ℓ(0) is not met: the run ended before it"
+        if run.record["stop"] not in GOALS:
+            return f"the run did not reach its goal (it stopped on {run.record['stop']})"
+    if rule.degree and run.record["specification"]["degree"] is None:
+        return "the network has no degree: f(cW) = c^L f(W) is declared for no L"
+    return ""
+
+
+def _cut(run: Evidence) -> Evidence | None:
+    """The same from the first step with ℒ < ℓ(0), where τ and ζ are set to zero. Pairs stay uncut.
+
+    None where that leaves a table of snapshots without a row.
+    """
+    path = run.tables["path"]
+    first = int(path["below"].to_numpy().argmax())
+    start = path["tau"].iloc[first]
+    tables = {name: _snapshots(table, start) for name, table in run.tables.items()}
+    if any(table.empty and not run.tables[name].empty for name, table in tables.items()):
+        return None
+    path = path.iloc[first:]
+    tables["path"] = path.assign(**{column: path[column] - path[column].iloc[0] for column in ("tau", "zeta")})
+    return dataclasses.replace(run, tables=tables)
+
+
+def _snapshots(table: pd.DataFrame, start: float) -> pd.DataFrame:
+    """A table with rows a snapshot from τ = `start` on, counted from there; any other table as it is.
+
+    A table with a column `below` of its own holds other paths than the run's, and its rule cuts it.
+    """
+    if not {"snapshot", "tau"} <= set(table) or "below" in table:
+        return table
+    return table[table["tau"] >= start].assign(tau=lambda rows: rows["tau"] - start)
+
+
+def _run(member: str) -> str:
+    return member.partition("/")[0]
+
+
+def _seed(member: str) -> str:
+    return member.partition("/")[2]
