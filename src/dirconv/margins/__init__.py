@@ -13,7 +13,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 Pullback = Callable[[Tensor], Tensor]
@@ -63,31 +62,3 @@ class Block:
 def error_rate(margins: Tensor) -> float:
     """Share of examples that are not classified correctly: min_k p_ik ≤ 0."""
     return float((margins.amin(1) <= 0).double().mean())
-
-
-def homogeneity(
-    margin_map: MarginMap, weights: Tensor, scales: tuple[float, ...], generator: torch.Generator
-) -> list[dict[str, float]]:
-    r"""How far a map is from homogeneous: for each c, max_i |p_i(cW) − c^L p_i(W)| / max_i |c^L p_i(W)|.
-
-    Without a degree L the estimate ln(‖p(cW)‖/‖p(W)‖)/ln c stands in for it. W is `weights` with every coordinate
-    moved by a tenth of their root mean square, so that parameters which start at exactly zero are seen as well.
-    """
-    noise = torch.randn(weights.shape, generator=generator, dtype=weights.dtype).to(weights.device)
-    weights = weights + 0.1 * weights.square().mean().sqrt() * noise
-    base = margin_map.values(weights)
-    rows = []
-    for scale in scales:
-        scaled = margin_map.values(scale * weights)
-        ratio = (scaled.norm() / base.norm()).log() / torch.tensor(scale, dtype=torch.float64).log()
-        degree = float(ratio) if margin_map.degree is None else float(margin_map.degree)
-        expected = scale**degree * base
-        rows.append(
-            {
-                "scale": scale,
-                "degree": degree,
-                "estimated_degree": float(ratio),
-                "deviation": float((scaled - expected).abs().max() / expected.abs().max()),
-            }
-        )
-    return rows

@@ -78,15 +78,3 @@ class Trajectory:
             return np.array([float(values[block.start : block.stop].sum()) for block in self.blocks])
 
         return Point(margins, by_block(weights * velocity), by_block(weights.square()), by_block(velocity.square()))
-
-
-def directions(weights: Tensor) -> Tensor:
-    """θ = W/‖W‖ of each row, float64."""
-    weights = weights.double()
-    return weights / weights.norm(dim=-1, keepdim=True)
-
-
-def angle(first: Tensor, second: Tensor) -> float:
-    """Angle in radians between two unit vectors, accurate where it is small (half the chord, not arccos)."""
-    half = float((first - second).norm()) / 2
-    return 2 * float(np.arcsin(min(half, 1.0)))

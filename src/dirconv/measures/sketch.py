@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from dirconv.measures import Trajectory, directions
+from dirconv.geometry import directions
+from dirconv.measures import Trajectory
 
 BUCKETS = 512
 SEED = 20200611  # of hash and signs; part of what a sketch means

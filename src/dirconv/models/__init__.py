@@ -1,7 +1,7 @@
 """Networks. Each is one module with a `Spec` (its options, its homogeneity degree or None) and `create`.
 
 A degree L means f(cW) = c^L f(W) for every c > 0, W being all parameters. It is a claim, and it is tested: by
-`dirconv.margins.homogeneity` before every training.
+`dirconv.homogeneity` before every training.
 """
 
 from __future__ import annotations

@@ -29,9 +29,10 @@ from dirconv import flow as flows
 from dirconv import losses, training
 from dirconv.errors import UserError
 from dirconv.figures import Source, style
+from dirconv.geometry import directions
 from dirconv.margins import error_rate
 from dirconv.margins.network import NetworkMap
-from dirconv.measures import Trajectory, directions
+from dirconv.measures import Trajectory
 from dirconv.options import Stop, Train, did_you_mean, member, modules, parse
 from dirconv.own import _checks
 
