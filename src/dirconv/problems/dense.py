@@ -206,7 +206,7 @@ def _tested(spec: Spec, kept: Kept, i: int, data: _dense.Data) -> dict[str, floa
 
 
 def _radii(spec: Spec, theta: Tensor, margins: Tensor, data: _dense.Data) -> dict[str, float]:
-    """Quantiles of the distances to the decision boundary; none where no attack is asked for."""
+    """`robustness.radii` of the test images that are attacked; empty without `attack`."""
     if not spec.attack:
         return {}
     import torch
@@ -220,12 +220,6 @@ def _radii(spec: Spec, theta: Tensor, margins: Tensor, data: _dense.Data) -> dic
         f = _dense.output(spec, theta, at)
         return torch.stack([-f, f], 1) / 2
 
-    attack = robustness.attacked(logits, x, labels, ATTACK_STEPS)
-    linear = robustness.first_order(logits, x)
     lipschitz_one = spec.activation in ("linear", "relu", "leaky_relu")
-    certified = robustness.certified(margins[right], _dense.layers(spec.shapes, theta)) if lipschitz_one else None
-    return {
-        **{f"radius_attack_q{q}": float(attack.quantile(q / 100)) for q in (25, 50, 75)},
-        "radius_first_order_q50": float(linear.quantile(0.5)),
-        "radius_certified_q50": math.nan if certified is None else float(certified.quantile(0.5)),
-    }
+    bounds = robustness.certified(margins[right], _dense.layers(spec.shapes, theta)) if lipschitz_one else None
+    return robustness.radii(logits, x, labels, ATTACK_STEPS, bounds)
