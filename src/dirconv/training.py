@@ -1,7 +1,7 @@
 """SGD as practitioners run it, from initialization until every example is classified: ℒ < ℓ(0).
 
-The flow starts where this ends. Mini-batches, momentum, a constant rate, no decay, no augmentation; ℒ is the total
-loss over the whole training set, evaluated once an epoch.
+The flow starts where training ends. Mini-batches, momentum, a constant rate, no decay, no augmentation. ℒ is the total
+loss over the training set, evaluated once an epoch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dirconv.options import Train
 
 @dataclasses.dataclass
 class SgdState:
-    """Everything that SGD needs to go on exactly where it was."""
+    """The complete state of SGD: continuing from it gives the same bits as not having stopped."""
 
     weights: Tensor  # (D,), float64
     velocity: Tensor  # (D,), float64
@@ -35,7 +35,7 @@ def start(weights: Tensor, seed: int) -> SgdState:
 
 
 def epochs(margin_map: NetworkMap, loss: Loss, options: Train, state: SgdState) -> Iterator[SgdState]:
-    """States after each further epoch, until `options.epochs` or until the caller has seen enough.
+    """The state after each further epoch, up to `options.epochs`; the caller stops earlier where ℒ < ℓ(0).
 
     A step is V ← μV + ∇(mean of ℓ over the batch), W ← W − ηV, as in torch.optim.SGD.
     """
@@ -43,13 +43,13 @@ def epochs(margin_map: NetworkMap, loss: Loss, options: Train, state: SgdState) 
     generator.set_state(state.random)
     gradient = BatchGradient(margin_map, loss, options.arithmetic)
     n = len(margin_map.images)
-    batch = min(options.batch, n)
+    size = min(options.batch, n)
     while state.epoch < options.epochs:
         weights, velocity = state.weights.clone(), state.velocity.clone()
         order = torch.randperm(n, generator=generator).to(margin_map.images.device)
-        # batches of equal size up to one example: a last batch of one has no batch statistics
-        for members in order.tensor_split(max(1, n // batch)):
-            torch.add(gradient(weights, members), velocity, alpha=options.momentum, out=velocity)
+        # sizes differ by at most one example: a last batch of one would have no batch statistics
+        for batch in order.tensor_split(max(1, n // size)):
+            torch.add(gradient(weights, batch), velocity, alpha=options.momentum, out=velocity)
             weights.sub_(velocity, alpha=options.learning_rate)
         state = SgdState(weights, velocity, state.epoch + 1, generator.get_state())
         yield state

@@ -12,6 +12,7 @@ from scipy.integrate import solve_ivp
 
 from dirconv import losses, problems
 from dirconv.errors import UserError
+from dirconv.geometry import chords
 from dirconv.margins.ensemble import EnsembleMap
 from dirconv.problems import _dense, dense, dense_descents, dense_losses, homogeneous_map
 
@@ -134,7 +135,7 @@ def test_chords_measure_arcs_and_pass_over_chatter():
     turn = np.log1p(tau)
     chatter = 1e-3 * (-1) ** np.arange(201)
     path = np.stack([np.cos(turn), np.sin(turn), chatter], 1)
-    found = dense.chords(tau, path)
+    found = chords(tau, path)
     known = np.flatnonzero(np.isfinite(found))
     assert found[known[0]] == 0
     true = turn[known[-1]] - turn[known[0]]
@@ -258,7 +259,7 @@ def test_ensemble_maps_are_the_networks(descents):
     maps, _ = _dense.margin_map(spec, data, spec.loss)
     assert isinstance(maps, EnsembleMap) and losses.get("exponential").ln_at_zero == 0.0
     weights = _dense.start(spec, [0])
-    w1, w2 = _dense.layers(spec, weights[0])
+    w1, w2 = _dense.layers(spec.shapes, weights[0])
     h = data.x[0] @ w1.T
     by_hand = data.y[0] * (_dense.activate("soft_relu", h) @ w2.T)[:, 0]
     torch.testing.assert_close(maps.values(weights)[0], by_hand)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from dirconv.margins import error_rate, homogeneity
+from dirconv.homogeneity import deviations
+from dirconv.margins import error_rate
 from dirconv.margins.network import NetworkMap, evaluate
 
 N = 7
@@ -201,7 +202,7 @@ SCALES = (0.25, 0.8, 2.0, 4.0)
 
 @pytest.mark.parametrize("degree", [3, None])
 def test_homogeneity_of_an_exact_map(exact_map, degree):
-    rows = homogeneity(cubic(exact_map, degree), WEIGHTS, SCALES, torch.Generator().manual_seed(0))
+    rows = deviations(cubic(exact_map, degree), WEIGHTS, SCALES, torch.Generator().manual_seed(0))
     assert [row["scale"] for row in rows] == list(SCALES)
     for row in rows:
         assert row["estimated_degree"] == pytest.approx(3, abs=1e-13)
@@ -211,7 +212,7 @@ def test_homogeneity_of_an_exact_map(exact_map, degree):
 
 @pytest.mark.parametrize("declared", [1, 2, 4])
 def test_homogeneity_with_a_wrong_degree_deviates_by_a_power_of_the_scale(exact_map, declared):
-    for row in homogeneity(cubic(exact_map, declared), WEIGHTS, SCALES, torch.Generator().manual_seed(0)):
+    for row in deviations(cubic(exact_map, declared), WEIGHTS, SCALES, torch.Generator().manual_seed(0)):
         assert row["estimated_degree"] == pytest.approx(3, abs=1e-13)
         assert row["degree"] == declared
         assert row["deviation"] == pytest.approx(abs(row["scale"] ** (3 - declared) - 1), rel=1e-12)
@@ -220,6 +221,6 @@ def test_homogeneity_with_a_wrong_degree_deviates_by_a_power_of_the_scale(exact_
 @pytest.mark.parametrize("degree", [3, None])
 def test_homogeneity_sees_parameters_that_start_at_zero(exact_map, degree):
     offset = exact_map(lambda w: (w[:1] ** 3 + w[1])[:, None], degree)  # a bias, at zero
-    rows = homogeneity(offset, torch.tensor([1.0, 0.0]).double(), SCALES, torch.Generator().manual_seed(0))
+    rows = deviations(offset, torch.tensor([1.0, 0.0]).double(), SCALES, torch.Generator().manual_seed(0))
     assert max(row["deviation"] for row in rows) > 1e-3 or degree is None
     assert any(abs(row["estimated_degree"] - 3) > 1e-3 for row in rows)

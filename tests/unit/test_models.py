@@ -9,7 +9,7 @@ from torch import nn
 
 from dirconv import losses, models
 from dirconv.errors import UserError
-from dirconv.margins import homogeneity
+from dirconv.homogeneity import deviations
 from dirconv.margins.network import NetworkMap
 
 
@@ -65,7 +65,7 @@ def test_alexnet_with_biases_has_no_degree_and_is_not_homogeneous():
     assert biased.degree is None
     assert len(biased.flatten()) > len(plain.flatten())
     declared = NetworkMap(biased.network, biased.images, biased.labels, degree=6)
-    (row,) = homogeneity(declared, declared.flatten(), (2.0,), torch.Generator().manual_seed(0))
+    (row,) = deviations(declared, declared.flatten(), (2.0,), torch.Generator().manual_seed(0))
     assert row["deviation"] > 1e-3
 
 

@@ -17,10 +17,10 @@ from torch.nn import functional
 from dirconv import flow, losses
 from dirconv.errors import UserError
 from dirconv.goals import Stop
+from dirconv.homogeneity import SCALES
 from dirconv.margins.network import NetworkMap
 from dirconv.options import member, modules
 from dirconv.own import _checks, _exact, follow
-from dirconv.stages import homogeneity
 
 KEYS = {"learning_rate": 0.2, "batch": 20, "tau": 0.5}
 
@@ -288,9 +288,8 @@ def test_runs_on_other_data_are_not_compared_as_if_they_were_the_same(run, data)
     assert starts[0] == starts[1] != starts[2]
 
 
-def test_a_network_is_checked_as_a_study_checks_it():
-    assert _checks.SCALES == homogeneity.SCALES
-    assert _checks.THRESHOLD == homogeneity.TOLERANCE
+def test_a_network_is_checked_at_the_scales_of_a_studys_check(run):
+    assert run.table("homogeneity")["scale"].tolist() == list(SCALES)
 
 
 def test_tf32_is_off_meanwhile_and_then_as_it_was():

@@ -5,7 +5,7 @@ import torch
 
 from dirconv import models
 from dirconv.errors import UserError
-from dirconv.margins import homogeneity
+from dirconv.homogeneity import deviations
 from dirconv.margins.network import NetworkMap
 
 SCALES = (0.5, 2.0)
@@ -22,7 +22,7 @@ def network_map(images=4, side=8, declared="own", **options):
 
 
 def deviation(margin_map):
-    rows = homogeneity(margin_map, margin_map.flatten(), SCALES, torch.Generator().manual_seed(1))
+    rows = deviations(margin_map, margin_map.flatten(), SCALES, torch.Generator().manual_seed(1))
     return max(row["deviation"] for row in rows)
 
 

@@ -1,6 +1,6 @@
-"""Data: a source of images → the split of a study, standardized for a network.
+"""Data: from a source of images to a study's split, standardized for a network.
 
-Each source is one module with a `Spec` (a `Selection` with options of its own) and `load(spec, where) -> Source`.
+Each source is one module with a `Spec` (a `Selection` with further options) and `load(spec, where) -> Source`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 SPLIT = "split.safetensors"
-STATISTICS_CHUNK = 1000  # images converted to float64 at a time: statistics must not need a second copy of the data
+STATISTICS_CHUNK = 1000  # images converted to float64 at a time, to need no second copy of all of them
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,7 @@ class Selection:
     """Which images of a source a study uses; the base of every source's `Spec`.
 
     Two classes or two groups of classes are a mapping with the keys `negative` and `positive` (labels −1 and +1),
-    K ≥ 3 classes are a list (labels 0 … K−1). Subsets are stratified: each class has the share of them that it has
-    of the source.
+    K ≥ 3 classes are a list (labels 0 … K−1). Subsets are stratified: each class has the same share as in the source.
     """
 
     source: str
@@ -46,8 +45,8 @@ class Selection:
             raise ValueError(f"seed: must not be negative, got {self.seed}")
         if isinstance(self.classes, dict):
             if set(self.classes) != {"negative", "positive"}:
-                found = ", ".join(self.classes) or "none"
-                raise ValueError(f"classes: expected exactly the keys negative and positive, got {found}")
+                keys = ", ".join(self.classes) or "none"
+                raise ValueError(f"classes: expected exactly the keys negative and positive, got {keys}")
             for side, names in self.classes.items():
                 if not names:
                     raise ValueError(f"classes.{side}: names no class; name at least one")
@@ -80,7 +79,7 @@ class Selection:
 
 
 class Images(Protocol):
-    """Images that may be read only when asked for; a NumPy array is one."""
+    """Images, possibly read only when they are indexed; a NumPy array is one."""
 
     def __getitem__(self, positions: np.ndarray) -> np.ndarray:
         """The images at `positions` (k,), uint8 (k, channels, height, width)."""
@@ -92,41 +91,41 @@ class Pool:
 
     images: Images  # (n, channels, height, width)
     classes: np.ndarray  # (n,), class names
-    index: np.ndarray  # (n,), int64: what the source itself counts its images by
+    index: np.ndarray  # (n,), int64: the images' numbers in the source
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a source's `load` returns."""
+    """All images of a source, as its `load` returns them."""
 
     train: Pool
     test: Pool
     levels: int  # the pixel value that means 1.0
-    variant: str  # which variant of the data this is, in words
+    variant: str  # of the data, in words
     checksum: str  # SHA-256 of the source
 
 
 def specification(options: dict[str, Any], where: str) -> Selection:
-    """The validated options of the source that `options["source"]` names; UserError naming the key otherwise."""
+    """The options of the source that `options["source"]` names, validated; UserError names a wrong key."""
     module = member("data", options.get("source", ""), f"{where}.source")
     return parse(module.Spec, options, where)
 
 
 def prepare(options: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
-    """Draw a study's split from its source and write it to `folder`/split.safetensors; the manifest's record of it.
+    """Draw a study's split from its source, write it to `folder`/split.safetensors, and return its record.
 
     The file holds, for the parts train and test, {part}_images uint8 (n, channels, height, width), {part}_labels
-    int64 (n,) and {part}_index int64 (n,), the images' places in the source. Images come in random order, since
-    batch statistics are taken over consecutive ones. The record's `classes` are the names in the order of the
-    labels, those of a group joined by " + ". `where` is what messages call the configuration.
+    int64 (n,) and {part}_index int64 (n,), the images' numbers in the source. Images come in random order, since
+    batch statistics are taken over consecutive ones. The record, for the manifest, holds `classes`, the names in the
+    order of the labels, those of a group joined by " + ".
 
-    UserError where options or images are not as they must be; nothing is written then.
+    UserError for invalid options or images, before anything is written; `where` is the configuration's name in it.
     """
     import numpy as np
 
     spec = specification(options, where)
     source = member("data", spec.source, f"{where}.source").load(spec, where)
-    # both before any image is read: a message should not wait for thousands of files
+    # both parts are drawn before any image is read, so that a mistake is reported at once
     drawn = {
         "train": (source.train, _draw.positions(source.train.classes, spec, "train", where)),
         "test": (source.test, _draw.positions(source.test.classes, spec, "test", where)),
@@ -167,11 +166,11 @@ class Split:
     size: int  # side of the images that the network gets
 
     def tensors(self, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """x_train, y_train, x_test, y_test: what a network gets.
+        """x_train, y_train, x_test, y_test, as a network gets them.
 
-        x: (n, 3, size, size) of `dtype`, pixel/levels, brought to size×size by bilinear interpolation (corners not
-        aligned), then (x − mean)/std with each channel's mean and standard deviation over the training images; a
-        grey image is repeated in three channels. y: (n,), int64.
+        x: (n, 3, size, size) of `dtype`: pixel/levels, resized to size×size by bilinear interpolation (corners not
+        aligned), then (x − mean)/std with each channel's mean and standard deviation over the training images; grey
+        images are repeated in three channels. y: (n,), int64.
         """
         import torch
 
@@ -195,7 +194,7 @@ class Split:
 
 
 def load(folder: Path) -> Split:
-    """The split in `folder`, its checksum verified. UserError where it is missing, damaged or something else."""
+    """The split in `folder`, its checksum verified; UserError if it is missing, damaged or no split."""
     manifest = artifacts.read_manifest(folder)
     if SPLIT not in manifest["files"]:
         raise UserError(f"{folder}: holds no prepared split; name the folder that `dirconv data` wrote")

@@ -1,4 +1,4 @@
-"""Stratified subsets: which images of a source a study uses, from its selection's seed alone."""
+"""Stratified random subsets of a source's images, from the selection's seed alone."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
     from dirconv.data import Selection
 
-STREAMS = ("train", "test", "divide")  # each has random numbers of its own, so that one part never moves another
+STREAMS = ("train", "test", "divide")  # independent random numbers: drawing one part never changes another
 
 
 def generator(seed: int, stream: str) -> np.random.Generator:
-    """The random numbers (PCG64) of one of `STREAMS`."""
+    """The random generator (PCG64) of one of `STREAMS`."""
     import numpy as np
 
     return np.random.Generator(np.random.PCG64([seed, STREAMS.index(stream)]))
 
 
 def shares(available: list[int], total: int) -> list[int]:
-    """`total` ≤ Σ available as integers proportional to `available`: the method of largest remainders, exactly."""
+    """`total` ≤ Σ available, apportioned in proportion to `available` by the method of largest remainders, exactly."""
     everything = sum(available)
     counts = [total * count // everything for count in available]
     remainders = [total * count % everything for count in available]
@@ -33,21 +33,21 @@ def shares(available: list[int], total: int) -> list[int]:
 
 
 def positions(classes: np.ndarray, spec: Selection, part: str, where: str) -> np.ndarray:
-    """Positions, in random order, of the images of a part that `spec` selects.
+    """Positions, in random order, of the images of `part` that `spec` selects.
 
-    classes: (n,), the class of each image of the part. UserError if a class is missing, if there are fewer images
-    than asked for, or so few are asked for that a class has none.
+    classes: (n,), the class of each image of the part. UserError if a class is missing, if more images are asked for
+    than there are, or so few that a class gets none.
     """
     import numpy as np
 
-    found = set(classes.tolist())
+    present = set(classes.tolist())
     for name in spec.names:
-        if name not in found:
-            known = ", ".join(sorted(found))
+        if name not in present:
+            known = ", ".join(sorted(present))
             raise UserError(f"{where}.classes: no {name!r} among the {part} images; name some of: {known}")
     random = generator(spec.seed, part)
-    members = [random.permutation(np.flatnonzero(classes == name)) for name in spec.names]
-    available = [len(member) for member in members]
+    of_class = [random.permutation(np.flatnonzero(classes == name)) for name in spec.names]
+    available = [len(images) for images in of_class]
     wanted = getattr(spec, part)
     if wanted is None:
         wanted = sum(available)
@@ -57,4 +57,4 @@ def positions(classes: np.ndarray, spec: Selection, part: str, where: str) -> np
     if min(counts) == 0:
         name = spec.names[counts.index(0)]
         raise UserError(f"{where}.{part}: {wanted} images leave none for class {name!r}; ask for more")
-    return random.permutation(np.concatenate([m[:count] for m, count in zip(members, counts, strict=True)]))
+    return random.permutation(np.concatenate([images[:count] for images, count in zip(of_class, counts, strict=True)]))

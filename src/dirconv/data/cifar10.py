@@ -24,22 +24,22 @@ class Spec(Selection):
     """Options of the source; classes are airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck."""
 
     source: Literal["cifar10"] = "cifar10"
-    root: str = ".cache/cifar10"  # folder that holds, or gets, the archive and what it unpacks to
+    root: str = ".cache/cifar10"  # folder of the archive and its unpacked batches, downloaded if missing
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def load(spec: Spec, where: str) -> Source:
-    """The official training and test images (n, 3, 32, 32); index counts them as the batches do.
+    """The official training and test images (n, 3, 32, 32); index is their number in the published batches.
 
-    UserError where they are not in `root` and cannot be downloaded, or are not what was published.
+    UserError if they are not in `root` and cannot be downloaded, or differ from the published ones.
     """
     from torchvision.datasets import CIFAR10
 
     root = Path(spec.root)
     try:
         train, test = (CIFAR10(root, train=part, download=True) for part in (True, False))
-    except RuntimeError as error:  # torchvision's for a checksum that does not match
+    except RuntimeError as error:  # torchvision raises it for a checksum that does not match
         raise UserError(
             f"{root / CIFAR10.filename}: not the published CIFAR-10 ({_line(error)}); "
             f"delete {root} and run again, or use source: folder"
@@ -59,7 +59,7 @@ def load(spec: Spec, where: str) -> Source:
         test=_pool(test),
         levels=LEVELS,
         variant="CIFAR-10 (torchvision)",
-        # of the batches, not of the archive, which may have been deleted after it was unpacked
+        # of the batches: the archive may have been deleted after it was unpacked
         checksum=artifacts.digest({name: artifacts.sha256(root / CIFAR10.base_folder / name) for name in files}),
     )
 

@@ -1,8 +1,8 @@
 """The 1,797 handwritten digits that come with scikit-learn: 8×8, 17 grey levels. Needs no network.
 
-They are the test part of UCI's Optical Recognition of Handwritten Digits (Alpaydin & Kaynak, 1998) and have no
-split of their own: `test_fraction` of each digit's images are held out, drawn with the selection's seed, the same
-ones whichever classes are chosen.
+They are the test part of UCI's Optical Recognition of Handwritten Digits (Alpaydin & Kaynak, 1998) and come without a
+split: `test_fraction` of each digit's images are held out, drawn with the selection's seed, whichever classes are
+chosen.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Spec(Selection):
 
 
 def load(spec: Spec, where: str) -> Source:
-    """All digits, divided; images are (n, 1, 8, 8), index counts them as scikit-learn does."""
+    """All digits, divided; images are (n, 1, 8, 8), index is their number in scikit-learn."""
     import numpy as np
     from sklearn.datasets import load_digits
 
@@ -42,8 +42,8 @@ def load(spec: Spec, where: str) -> Source:
     random = _draw.generator(spec.seed, "divide")
     held_out = np.zeros(len(targets), dtype=bool)
     for digit in range(10):
-        members = random.permutation(np.flatnonzero(targets == digit))
-        held_out[members[: np.clip(round(spec.test_fraction * len(members)), 1, len(members) - 1)]] = True
+        images_of = random.permutation(np.flatnonzero(targets == digit))
+        held_out[images_of[: np.clip(round(spec.test_fraction * len(images_of)), 1, len(images_of) - 1)]] = True
 
     def pool(part: np.ndarray) -> Pool:
         index = np.flatnonzero(part)

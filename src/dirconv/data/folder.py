@@ -30,7 +30,7 @@ class Spec(Selection):
 
     source: Literal["folder"] = "folder"
     path: str | None = None  # a directory or a zip file
-    variant: str | None = None  # which variant of the data this is, in words
+    variant: str | None = None  # of the data, in words
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
@@ -41,13 +41,13 @@ class Tree(Protocol):
     path: Path
 
     def entries(self) -> list[str]:
-        """Files and folders, relative, with forward slashes; folders end in one."""
+        """Relative paths of files and folders, with forward slashes; those of folders end in one."""
 
     def read(self, names: list[str]) -> Iterator[bytes]:
         """The contents of files."""
 
     def checksum(self, names: list[str]) -> str:
-        """SHA-256 of the whole, given the names of all its images."""
+        """SHA-256 of all images, given their names."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,14 +58,14 @@ class Directory:
 
     def entries(self) -> list[str]:
         """See `Tree`."""
-        found = []
+        paths = []
         for part in ("train", "test"):
             for folder, folders, files in os.walk(self.path / part, followlinks=True):
                 base = Path(folder).relative_to(self.path).as_posix()
-                found += [f"{base}/{name}/" for name in folders] + [f"{base}/{name}" for name in files]
+                paths += [f"{base}/{name}/" for name in folders] + [f"{base}/{name}" for name in files]
                 if base != part:
                     folders.clear()  # images lie two levels down and no deeper
-        return found
+        return paths
 
     def read(self, names: list[str]) -> Iterator[bytes]:
         """See `Tree`."""
@@ -113,24 +113,24 @@ class Zip:
             return zipfile.ZipFile(self.path)
         except (zipfile.BadZipFile, OSError) as error:
             raise UserError(
-                f"{self.path}: neither a directory nor a whole zip file; get the file again or name another"
+                f"{self.path}: neither a directory nor a complete zip file; get the file again or name another"
             ) from error
 
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """The images of a part, each decoded when it is asked for: `dirconv.data.Images`."""
+    """The images of a part, decoded when they are indexed: `dirconv.data.Images`."""
 
     tree: Tree
     names: list[str]
     side: int  # pixels
 
     def __getitem__(self, positions: np.ndarray) -> np.ndarray:
-        """The images at `positions` (k,), uint8 (k, 3, side, side); UserError naming the first that is unfit."""
+        """The images at `positions` (k,), uint8 (k, 3, side, side); UserError names the first unsuitable one."""
         import numpy as np
 
         images = np.empty((len(positions), 3, self.side, self.side), dtype=np.uint8)
-        order = np.argsort(positions)  # as they lie in the archive
+        order = np.argsort(positions)  # read in the archive's order
         contents = self.tree.read([self.names[positions[i]] for i in order])
         for i, content in zip(order, contents, strict=True):
             images[i] = self._decode(content, f"{self.tree.path}: {self.names[positions[i]]}")
@@ -145,7 +145,7 @@ class Files:
                 size, mode = image.size, image.mode
                 fits = size == (self.side, self.side) and mode in MODES
                 pixels = np.asarray(image.convert("RGB")) if fits else None
-        except Exception as error:  # the decoders raise whatever the damage leads them to
+        except Exception as error:  # decoders raise many kinds of errors for damaged files
             raise UserError(f"{file}: not a readable image (damaged?); replace or remove it") from error
         if mode not in MODES:
             raise UserError(f"{file}: color mode {mode}, expected RGB or grey with 8 bits; convert the image")
@@ -157,7 +157,7 @@ class Files:
 
 
 def load(spec: Spec, where: str) -> Source:
-    """The images of both parts, read only when they are asked for; index counts a part's images in sorted order."""
+    """The images of both parts, read only when they are indexed; index is a number in a part's sorted order."""
     if spec.path is None:
         raise UserError(f"{where}.path: not set; give it in the study file or with --config images=PATH")
     path = Path(spec.path)

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dirconv.figures import _style as style
+from dirconv.losses import LN_AT_ZERO
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,8 +69,7 @@ class Source:
     @property
     def ln_at_zero(self) -> float:
         """ln ℓ(0)."""
-        exactly_one = self.record["specification"]["loss"] in ("exponential", "polynomial")
-        return 0.0 if exactly_one else math.log(math.log(2.0))
+        return LN_AT_ZERO[self.record["specification"]["loss"]]
 
     @property
     def network(self) -> str:

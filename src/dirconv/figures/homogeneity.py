@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dirconv.figures import stack, style
+from dirconv.homogeneity import TOLERANCE as THRESHOLD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 TABLES = ("homogeneity",)
 COLUMNS = ["run", "network", "seed", "declared_degree", "scale", "degree", "deviation", "drawn_at"]
-THRESHOLD = 1e-6  # above it, training refuses a network with a declared degree
 ZERO = 1e-17
 MARKERS = "osD^vP"
 

@@ -1,10 +1,10 @@
-r"""The margin map p: ℝᴰ → ℝⁿˣ⁽ᴷ⁻¹⁾, all that a flow gets to see of a network and its data.
+r"""The margin map p: ℝᴰ → ℝⁿˣ⁽ᴷ⁻¹⁾, through which alone a flow sees a network and its data.
 
 For two classes p_i(W) = y_i Φ(x_i; W), for K classes p_ik(W) = Φ_y(x_i; W) − Φ_k(x_i; W), k ≠ y. Weights travel as
-one flat vector W of float64, whatever the precision of the network; margins come back as float64. If the map is
+one flat vector W of float64, whatever the precision of the network; margins are returned as float64. If the map is
 homogeneous of degree L then p(cW) = c^L p(W), and Euler's identity ⟨W, ∇p_i(W)⟩ = L p_i(W) holds.
 
-`network` makes such a map of a torch module and images, `function` of any differentiable function of W.
+`network` makes such a map from a torch module and images, `function` from any differentiable function of W.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 Pullback = Callable[[Tensor], Tensor]
 
 
 class Rows(Protocol):
-    """The Jacobian of some examples' margins at one point W, never formed as a matrix unless that is cheapest."""
+    """The Jacobian of some examples' margins at one point W, formed as a matrix only where that is cheapest."""
 
     margins: Tensor  # (m, K−1), in the precision of the network, as float64
 
@@ -32,19 +31,19 @@ class Rows(Protocol):
 
 
 class MarginMap(Protocol):
-    """What a flow needs of the thing it follows."""
+    """What a flow needs of the map it follows."""
 
     degree: int | None  # L, or None
     unit: float  # unit roundoff of the margins' arithmetic
 
     def values(self, weights: Tensor, examples: Tensor | None = None) -> Tensor:
-        """Margins (n, K−1), float64, at weights (D,); of `examples` (m,) alone if they are given."""
+        """Margins (n, K−1), float64, at weights (D,); only those of `examples` (m,) if given."""
 
     def linearize(self, weights: Tensor) -> tuple[Tensor, Pullback]:
         """Margins at `weights` and the map q ↦ Σ q_ik ∇p_ik(W), (n, K−1) → (D,), float64."""
 
     def rows(self, weights: Tensor, examples: Tensor) -> Rows:
-        """The Jacobian's rows of `examples` (m,) at `weights`. Not where batch statistics couple the examples."""
+        """The Jacobian's rows of `examples` (m,) at `weights`; ValueError where batch statistics couple examples."""
 
     def precise(self) -> MarginMap:
         """The same map with margins computed in float64."""
@@ -63,31 +62,3 @@ class Block:
 def error_rate(margins: Tensor) -> float:
     """Share of examples that are not classified correctly: min_k p_ik ≤ 0."""
     return float((margins.amin(1) <= 0).double().mean())
-
-
-def homogeneity(
-    margin_map: MarginMap, weights: Tensor, scales: tuple[float, ...], generator: torch.Generator
-) -> list[dict[str, float]]:
-    r"""How far a map is from homogeneous: for each c, max_i |p_i(cW) − c^L p_i(W)| / max_i |c^L p_i(W)|.
-
-    Without a degree L the estimate ln(‖p(cW)‖/‖p(W)‖)/ln c stands in for it. W is `weights` with every coordinate
-    moved by a tenth of their root mean square, so that parameters which start at exactly zero are seen as well.
-    """
-    noise = torch.randn(weights.shape, generator=generator, dtype=weights.dtype).to(weights.device)
-    weights = weights + 0.1 * weights.square().mean().sqrt() * noise
-    base = margin_map.values(weights)
-    rows = []
-    for scale in scales:
-        scaled = margin_map.values(scale * weights)
-        ratio = (scaled.norm() / base.norm()).log() / torch.tensor(scale, dtype=torch.float64).log()
-        degree = float(ratio) if margin_map.degree is None else float(margin_map.degree)
-        expected = scale**degree * base
-        rows.append(
-            {
-                "scale": scale,
-                "degree": degree,
-                "estimated_degree": float(ratio),
-                "deviation": float((scaled - expected).abs().max() / expected.abs().max()),
-            }
-        )
-    return rows

@@ -1,4 +1,4 @@
-"""A network whose convolutions compute in bfloat16 on a CPU."""
+"""A network whose convolutions compute in bfloat16, fast on a CPU as well."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dirconv.margins._double import unfoldable
+from dirconv.margins._double import unfoldable, windows
 
-POSITIONS = 64  # of the result up to which patches pay
+POSITIONS = 64  # of the output, up to which patches are faster
 
 
 class Patched(nn.Conv2d):
-    """A convolution in bfloat16 whose weights' gradient is one product of patches where the image has become small.
+    """A convolution in bfloat16 whose weights' gradient is one product of patches where the image is small.
 
-    oneDNN's own kernel for that gradient takes several times as long there: its work is split along positions, of
-    which AlexNet's last convolutions have four.
+    oneDNN's kernel for that gradient takes several times as long there: it splits its work along positions, of which
+    AlexNet's last convolutions have four.
     """
 
     def _conv_forward(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -49,17 +49,15 @@ class _Convolution(torch.autograd.Function):
 
 
 def _at_weight(module: nn.Conv2d, images: Tensor, gradient: Tensor) -> Tensor:
-    """The weights' gradient (O, C, k, l), from patches whose channels lie together."""
-    (down, across), (kernel_down, kernel_across) = module.padding, module.kernel_size
-    padded = functional.pad(images, (across, across, down, down))
-    windows = padded.unfold(2, kernel_down, module.stride[0]).unfold(3, kernel_across, module.stride[1])
-    rows = windows.permute(0, 2, 3, 4, 5, 1).reshape(-1, kernel_down * kernel_across * images.shape[1])
-    found = gradient.permute(0, 2, 3, 1).reshape(-1, gradient.shape[1]).T @ rows
-    return found.view(-1, kernel_down, kernel_across, images.shape[1]).permute(0, 3, 1, 2)
+    """The weights' gradient (O, C, k, l), from patches with channels last."""
+    height, width = module.kernel_size
+    rows = windows(module, images).permute(0, 2, 3, 4, 5, 1).reshape(-1, height * width * images.shape[1])
+    product = gradient.permute(0, 2, 3, 1).reshape(-1, gradient.shape[1]).T @ rows
+    return product.view(-1, height, width, images.shape[1]).permute(0, 3, 1, 2)
 
 
 def bfloat16(network: nn.Module) -> nn.Module:
-    """A copy of the network whose convolutions compute in bfloat16; on a GPU, whose kernels need no help, itself."""
+    """A copy of the network whose convolutions compute in bfloat16; on a GPU, whose kernels are fast, the network."""
     if next(network.parameters()).device.type != "cpu":
         return network
     network = copy.deepcopy(network)

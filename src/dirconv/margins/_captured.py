@@ -1,4 +1,4 @@
-"""A function of tensors whose kernels are recorded once and replayed, where they run on CUDA."""
+"""A function of tensors as a CUDA graph: its kernels are recorded once and replayed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ WARM_UP = 3  # calls before recording: cuDNN chooses its algorithms and librarie
 
 
 class Captured:
-    """`function`, as a CUDA graph for every combination of shapes that it is called with; on a CPU, `function` itself.
+    """`function`, as a CUDA graph for every combination of argument shapes; on a CPU, `function` itself.
 
-    A small batch's kernels take longer to launch than to run: a DenseNet has thousands of them a step. The function
-    may depend on its arguments and on tensors that keep their place, must not wait for the device, and its result is
-    overwritten by the next call. The environment variable DIRCONV_CUDA_GRAPHS=0 turns recording off.
+    A small batch's kernels take longer to launch than to run, and a DenseNet has thousands of them a step. The function
+    may use its arguments and tensors that stay at their address, and must not wait for the device. The next call
+    overwrites its result. The environment variable DIRCONV_CUDA_GRAPHS=0 turns recording off.
     """
 
     def __init__(self, function: Callable[..., Tensor]) -> None:
@@ -37,12 +37,12 @@ class Captured:
 
     def _record(self, arguments: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], torch.cuda.CUDAGraph, Tensor]:
         places = tuple(argument.detach().clone() for argument in arguments)
-        beside = torch.cuda.Stream()
-        beside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(beside):
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
                 self._function(*places)
-        torch.cuda.current_stream().wait_stream(beside)
+        torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             result = self._function(*places)

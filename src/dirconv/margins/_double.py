@@ -13,7 +13,7 @@ class Unfolded(nn.Conv2d):
 
     def _conv_forward(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         rows, (height, width) = patches(self, images)
-        # one large product; a product for each image, (O, C) by (C, positions), takes several times as long
+        # one large product: a product for each image, (O, C) by (C, positions), takes several times as long
         out = rows.flatten(0, 1) @ weight.flatten(1).T
         if bias is not None:
             out = out + bias
@@ -30,18 +30,23 @@ def double(network: nn.Module) -> nn.Module:
 
 
 def unfoldable(module: nn.Conv2d) -> bool:
-    """Whether `patches` can serve the convolution: one group, no dilation, padded with zeros by numbers."""
+    """Whether `patches` handles the convolution: one group, no dilation, padding with a given number of zeros."""
     plain = module.groups == 1 and module.dilation == (1, 1)
     return plain and module.padding_mode == "zeros" and isinstance(module.padding, tuple)
 
 
 def patches(module: nn.Conv2d, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-    """The patches that a convolution multiplies its weights with, (n, positions, channels · kernel), and the grid.
+    """The patches that a convolution multiplies by its weights, (n, positions, channels · kernel), and their grid.
 
-    A strided view that is copied once; torch's own `unfold` takes several times as long on a CPU.
+    A strided view, copied once; torch's own `unfold` takes several times as long on a CPU.
     """
-    (down, across), (kernel_down, kernel_across) = module.padding, module.kernel_size
+    view = windows(module, images)
+    height, width = view.shape[2:4]
+    return view.permute(0, 2, 3, 1, 4, 5).reshape(len(images), height * width, -1), (height, width)
+
+
+def windows(module: nn.Conv2d, images: Tensor) -> Tensor:
+    """The same patches as a strided view (n, channels, height, width, kernel height, kernel width)."""
+    (down, across), (kernel_height, kernel_width) = module.padding, module.kernel_size
     padded = functional.pad(images, (across, across, down, down))
-    windows = padded.unfold(2, kernel_down, module.stride[0]).unfold(3, kernel_across, module.stride[1])
-    height, width = windows.shape[2:4]
-    return windows.permute(0, 2, 3, 1, 4, 5).reshape(len(images), height * width, -1), (height, width)
+    return padded.unfold(2, kernel_height, module.stride[0]).unfold(3, kernel_width, module.stride[1])

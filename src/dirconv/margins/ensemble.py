@@ -1,7 +1,7 @@
-"""Many small margin maps of one form, evaluated together: the seeds of a small problem as one batch.
+"""An ensemble: small margin maps of the same form, one a seed, evaluated as one batch.
 
-What costs a small map its time is not arithmetic but the thousand calls that each step makes. A batch over seeds makes
-them once for all.
+A step on a small map makes a thousand calls, which take longer than its arithmetic. A batch makes them once for all
+seeds.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class EnsembleMap:
-    """W (S, D) ↦ p (S, n), float64: `function` of one seed's W (D,) and data, mapped over seeds; homogeneous."""
+    """W (S, D) ↦ p (S, n), float64: a homogeneous `function` of one seed's W (D,) and data, mapped over S seeds."""
 
     function: Callable[..., Tensor]  # (W (D,), *data of one seed) → (n,)
     data: tuple[Tensor, ...]  # each (S, …)
     degree: int
 
     def of(self, seeds: Tensor) -> EnsembleMap:
-        """The maps of these seeds, an index (k,), alone."""
+        """The ensemble of these seeds, an index (k,); a seed may occur several times."""
         return dataclasses.replace(self, data=tuple(part[seeds] for part in self.data))
 
     def values(self, weights: Tensor) -> Tensor:
@@ -49,8 +49,8 @@ class EnsembleMap:
     def rates(self, weights: Tensor, velocity: Tensor) -> Tensor:
         """Directional derivatives ⟨∇p_i, velocity⟩, (S, n), by forward differentiation."""
 
-        def one(w: Tensor, v: Tensor, *data: Tensor) -> Tensor:
+        def rate(w: Tensor, v: Tensor, *data: Tensor) -> Tensor:
             return torch.func.jvp(lambda at: self.function(at, *data), (w,), (v,))[1]
 
         with torch.no_grad():
-            return torch.func.vmap(one)(weights, velocity, *self.data)
+            return torch.func.vmap(rate)(weights, velocity, *self.data)

@@ -20,12 +20,12 @@ class NetworkMap:
     """The margin map of a network on labelled images.
 
     images: (n, channels, side, side) in the network's precision; labels: ±1 for one logit, or 0 … K−1.
-    chunk: images per forward pass. Where batch statistics couple the examples (`coupled`) the chunks, which are
-    fixed, are the batches the statistics are taken over, so that p is still a function of W alone.
-    keep: activations are kept for the backward pass for at most this many images, else computed again.
+    chunk: images per forward pass. Where batch statistics couple the examples (`coupled`), these fixed chunks are the
+    batches over which statistics are taken, so that p is a function of W alone.
+    keep: up to this many images, activations are kept for the backward pass; beyond, they are computed again.
     memory: MiB that inner products of gradients (`rows`) may take besides their result.
-    layerwise: gradients may be compared layer by layer. That takes it that a layer's parameters belong to no other
-    layer and serve in its own call alone; False compares them one example at a time, slower and right for any network.
+    layerwise: compare gradients layer by layer, which assumes that each layer's parameters are used in its own call
+    and nowhere else. False compares them one example at a time: slower, but correct for any network.
     """
 
     network: nn.Module
@@ -43,27 +43,27 @@ class NetworkMap:
 
     @functools.cached_property
     def blocks(self) -> list[Block]:
-        """The network's parameter tensors, in the order in which the flat vector holds them."""
-        found, start = [], 0
+        """The network's parameter tensors, in their order in the flat vector."""
+        blocks, start = [], 0
         for name, parameter in self.network.named_parameters():
             stop = start + parameter.numel()
-            found.append(Block(name, tuple(parameter.shape), start, stop))
+            blocks.append(Block(name, tuple(parameter.shape), start, stop))
             start = stop
-        return found
+        return blocks
 
     def flatten(self) -> Tensor:
         """The network's own weights as a flat vector (D,), float64."""
         return torch.cat([p.detach().double().flatten() for p in self.network.parameters()])
 
     def on(self, images: Tensor, labels: Tensor) -> NetworkMap:
-        """The same network's map on other data (of the same kind)."""
+        """The same network's map on other data of the same shape."""
         return dataclasses.replace(self, images=images, labels=labels)
 
     def frozen(self, weights: Tensor) -> NetworkMap:
         """The map with batch statistics fixed at their average over the training chunks at `weights`.
 
-        This is how a network with batch normalization is evaluated on test images. Without batch statistics it is
-        the map itself.
+        This is how a network with batch normalization is evaluated on test images. A map without batch statistics is
+        returned unchanged.
         """
         return self.settled(weights)[1] if self.coupled else self
 
@@ -77,7 +77,7 @@ class NetworkMap:
             layer.reset_running_stats()
             layer.momentum = None  # the cumulative average over all chunks
         fixed = dataclasses.replace(self, network=network, coupled=False)
-        network.train()  # a map that is not coupled evaluates the network on its own statistics, which this updates
+        network.train()  # normalizes by each chunk's statistics and updates the running averages
         margins = fixed.values(weights)
         network.eval()
         return margins, fixed
@@ -120,9 +120,9 @@ class NetworkMap:
         return torch.cat(chunks).detach(), pullback
 
     def margins(self, weights: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-        """Margins (m, K−1), float64, of any images in one pass: differentiable in weights and images.
+        """Margins (m, K−1), float64, of any images in one pass, differentiable in weights and images.
 
-        Nothing is split into chunks: batch statistics, where there are any, are taken over these images.
+        There are no chunks: batch statistics, if any, are taken over all these images.
         """
         return self._margins(self._parameters(weights), images, labels)
 
@@ -141,7 +141,7 @@ class NetworkMap:
         return self.on(self.images[examples], self.labels[examples])
 
     def _parameters(self, weights: Tensor) -> dict[str, Tensor]:
-        # one split: differentiating as many slices would add up as many vectors of the length of all weights
+        # one split: the gradient of each slice would be a vector as long as all weights, and these would be summed
         parts = weights.to(self._dtype).split([block.stop - block.start for block in self.blocks])
         return {block.name: part.view(block.shape) for block, part in zip(self.blocks, parts, strict=True)}
 
@@ -151,17 +151,17 @@ class NetworkMap:
         return [self._margins(parameters, images, labels) for images, labels in pairs]
 
     def _margins(self, parameters: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
-        # running statistics are updated on copies: evaluating the map must not change the network
+        # copies of the running statistics: evaluating the map must not change the network
         buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()} if self.coupled else {}
         logits = functional_call(self.network, {**parameters, **buffers}, (images.to(self._dtype),)).double()
         if logits.shape[1] == 1:
             return logits * labels[:, None]
-        # by masks: the backward pass of `gather` cannot be recorded as a graph where it has to be deterministic
+        # by masks: the deterministic backward pass of `gather` cannot be captured as a CUDA graph
         classes = torch.arange(logits.shape[1], device=labels.device)
-        own = classes == labels[:, None]
-        others = classes[:-1] + (classes[:-1] >= labels[:, None])  # every class but the example's own, in their order
+        true = classes == labels[:, None]
+        others = classes[:-1] + (classes[:-1] >= labels[:, None])  # every class but the example's, in order
         chosen = (classes == others[:, :, None]).double()
-        return (logits * own).sum(1, keepdim=True) - (logits[:, None] * chosen).sum(2)
+        return (logits * true).sum(1, keepdim=True) - (logits[:, None] * chosen).sum(2)
 
 
 class NetworkRows:
@@ -176,7 +176,7 @@ class NetworkRows:
         return self._pullback(q)
 
     def gram(self) -> Tensor:
-        """See `Rows.gram`. Blocks of examples are held as long as memory allows, and else computed again."""
+        """See `Rows.gram`. Factors of blocks of examples are held while memory allows, and else computed again."""
         blocks = list(torch.arange(len(self.margins), device=self.margins.device).split(self._block()))
         budget = self._budget()
         width = self.margins.shape[1]
@@ -199,7 +199,7 @@ class NetworkRows:
         return max(1, min(self._map.chunk, -(-len(self.margins) // 4)))
 
     def _factors(self, examples: Tensor) -> list[Factor]:
-        """What the gradients of a block of examples consist of, margin by margin."""
+        """The factors of the gradients of a block of examples, a row a margin."""
         part = self._map.on(self._map.images[examples], self._map.labels[examples])
         if not (part.layerwise and _layered(part.network)):
             return [Factor(self._per_example(part))]
@@ -208,7 +208,7 @@ class NetworkRows:
 
         def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             calls.setdefault(module, []).append((inputs[0].detach(), output))
-            return output.clone()  # a later operation in place must not change what was recorded
+            return output.clone()  # a later in-place operation must not change the recorded output
 
         hooks = [module.register_forward_hook(record) for module in part.network.modules() if module._parameters]
         try:
@@ -221,20 +221,20 @@ class NetworkRows:
         gradients = [
             torch.autograd.grad(margins[:, k].sum(), outputs, retain_graph=k < width - 1) for k in range(width)
         ]
-        joined = iter([torch.stack(each, 1).flatten(0, 1) for each in zip(*gradients, strict=True)])
-        found = []
+        joined = iter([torch.stack(columns, 1).flatten(0, 1) for columns in zip(*gradients, strict=True)])
+        factors = []
         for module, recorded in calls.items():
             pairs = [(inputs.repeat_interleave(width, 0), next(joined)) for inputs, _ in recorded]
-            found += _LAYERS[type(module)](module, pairs)
-        # where gradients themselves are cheaper to compare, they are formed once if those of all examples fit in
+            factors += _LAYERS[type(module)](module, pairs)
+        # where the gradients themselves are cheaper to compare, they are formed once if those of all examples fit
         left = self._budget() // 2 * len(examples) // len(self.margins)
-        for i, factor in enumerate(found):
-            found[i] = factor.reduced(left)
-            left -= found[i].elements if found[i] is not factor else 0
-        return found
+        for i, factor in enumerate(factors):
+            factors[i] = factor.reduced(left)
+            left -= factors[i].elements if factors[i] is not factor else 0
+        return factors
 
     def _budget(self) -> int:
-        """Numbers that fit into the map's memory."""
+        """How many numbers fit into the map's memory."""
         return self._map.memory * 2**23 // torch.finfo(self._map._dtype).bits
 
     def _per_example(self, part: NetworkMap) -> Tensor:
@@ -244,13 +244,13 @@ class NetworkRows:
             return part.margins(weights, image[None], label[None])[0]
 
         weights = self._weights.detach().to(part._dtype)
-        one = jacrev(margins)
+        jacobian = jacrev(margins)
         size = max(1, self._map.memory * 2**18 // (weights.numel() * self.margins.shape[1]))
         pairs = zip(part.images.split(size), part.labels.split(size), strict=True)
-        return torch.cat([vmap(one, (None, 0, 0))(weights, *pair).to(part._dtype).flatten(0, 1) for pair in pairs])
+        return torch.cat([vmap(jacobian, (None, 0, 0))(weights, *pair).to(part._dtype).flatten(0, 1) for pair in pairs])
 
 
-Pairs = list[tuple[Tensor, Tensor]]  # of each call of a layer: its input, and the gradient at its output
+Pairs = list[tuple[Tensor, Tensor]]  # for each call of a layer: its input, and the gradient at its output
 
 
 def _convolution(module: nn.Conv2d, pairs: Pairs) -> list[Factor]:
@@ -282,7 +282,7 @@ _LAYERS = {nn.Conv2d: _convolution, Unfolded: _convolution, nn.Linear: _linear, 
 
 
 def _layered(network: nn.Module) -> bool:
-    """Whether every parameter belongs to a layer of a kind that `_LAYERS` knows."""
+    """Whether every parameter belongs to a kind of layer that `_LAYERS` handles."""
     for module in network.modules():
         if not module._parameters:
             continue
@@ -294,5 +294,5 @@ def _layered(network: nn.Module) -> bool:
 
 
 def evaluate(train: NetworkMap, other: NetworkMap, weights: Tensor) -> Tensor:
-    """Margins (n, K−1) on `other`'s images, with batch statistics taken from `train`'s."""
+    """Margins (n, K−1) on the images of `other`, with batch statistics from those of `train`."""
     return train.frozen(weights).on(other.images, other.labels).values(weights)

@@ -1,4 +1,4 @@
-r"""How far inputs are from the decision boundary, in L2: found by an attack, estimated to first order, or certified.
+r"""L2 distances of inputs to the decision boundary: found by an attack, estimated to first order, or certified.
 
     attacked       ‖δ‖ of the smallest perturbation found that changes the decision: at least the true distance
     first_order    |g|/‖∇ₓg‖, g the difference of the two largest outputs: exact for a linear map
@@ -6,15 +6,16 @@ r"""How far inputs are from the decision boundary, in L2: found by an attack, es
 
 The attack is foolbox's DDN (Rony et al. 2019, decoupled direction and norm), whose radius shrinks where a step has
 fooled the network and grows where it has not. A decision does not depend on the scale of the outputs, but an attack's
-loss does, so outputs are divided by their typical size first. FMN (Pintor et al. 2021) is no worse a
-method, but foolbox 3.3.4's L2FMNAttack scales by norms / norms = 1, that is, never projects, and finds larger radii.
+loss does, so outputs are first divided by their typical size. FMN (Pintor et al. 2021) would serve as well, but
+foolbox 3.3.4's L2FMNAttack scales by norms / norms = 1: it never projects, and finds larger radii.
 
-A radius shrinks by at most 5 % a step from the median first-order estimate on, so that an input nearer to the boundary
-than 0.95^steps of that is put at about there: 0.6 % of it after 100 steps. Quantiles do not notice.
+A radius starts at the median first-order estimate and shrinks by at most 5 % a step. An input closer to the boundary
+than 0.95^steps of that estimate (0.6 % after 100 steps) therefore gets too large a radius; quantiles are not affected.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 
@@ -23,13 +24,13 @@ from torch import Tensor
 
 from dirconv.errors import UserError
 
-FAR = 1e6  # bounds of the inputs that no perturbation reaches
+FAR = 1e6  # bounds of the inputs, which no perturbation reaches
 
 
 def attacked(function: Callable[[Tensor], Tensor], x: Tensor, labels: Tensor, steps: int) -> Tensor:
-    """‖δ‖ for each of n inputs x (n, …), function: x ↦ outputs (n, K), labels (n,) int64; 0 where it is wrong already.
+    """‖δ‖ for each of n inputs x (n, …), function: x ↦ outputs (n, K), labels (n,) int64; float64.
 
-    Infinite where no perturbation was found.
+    0 where an input is misclassified already, infinite where no perturbation was found. UserError without foolbox.
     """
     if len(x) == 0:
         return torch.zeros(0, dtype=torch.float64)
@@ -44,11 +45,10 @@ def attacked(function: Callable[[Tensor], Tensor], x: Tensor, labels: Tensor, st
             return function(at) / scale
 
     model = foolbox.PyTorchModel(Scaled().eval(), bounds=(-FAR, FAR), device=x.device)
-    # the first radius is an absolute length: the first-order estimate's is of the right size
-    first = float(first_order(function, x).median())
-    attack = foolbox.attacks.DDNAttack(init_epsilon=max(first, 1e-12), steps=steps, gamma=0.05)
-    found, _, success = attack(model, x, labels, epsilons=None)
-    radius = (found - x).flatten(1).norm(dim=1).double()
+    initial = float(first_order(function, x).median())
+    attack = foolbox.attacks.DDNAttack(init_epsilon=max(initial, 1e-12), steps=steps, gamma=0.05)
+    perturbed, _, success = attack(model, x, labels, epsilons=None)
+    radius = (perturbed - x).flatten(1).norm(dim=1).double()
     radius = torch.where(success, radius, torch.inf)
     return torch.where(wrong, 0.0, radius).detach()
 
@@ -63,9 +63,21 @@ def first_order(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def certified(gaps: Tensor, layers: list[Tensor]) -> Tensor:
-    """|g|/∏‖W_k‖₂ for a network without biases whose activations have the Lipschitz constant one; g (n,) its output."""
+    """|g|/∏‖W_k‖₂ for a network of `layers` W_k whose activations have Lipschitz constant one; g (n,) is its output."""
     norms = torch.stack([torch.linalg.matrix_norm(layer, 2) for layer in layers])
     return gaps.abs().double() / norms.prod()
+
+
+def radii(
+    function: Callable[[Tensor], Tensor], x: Tensor, labels: Tensor, steps: int, bounds: Tensor | None = None
+) -> dict[str, float]:
+    """Columns of a table: quantiles over the inputs of their distances; `bounds` (n,): the certified ones, if any."""
+    attack, linear = attacked(function, x, labels, steps), first_order(function, x)
+    return {
+        **{f"radius_attack_q{q}": float(attack.quantile(q / 100)) for q in (25, 50, 75)},
+        "radius_first_order_q50": float(linear.quantile(0.5)),
+        "radius_certified_q50": math.nan if bounds is None else float(bounds.quantile(0.5)),
+    }
 
 
 def _foolbox():

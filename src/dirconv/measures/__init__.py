@@ -1,6 +1,6 @@
 """Measures: from a trajectory to tables. Each module has `table(trajectory)`; claims and figures read only tables.
 
-τ = ln(‖W‖/‖W₀‖), where W₀ is the flow's start: the point where ℒ < ℓ(0) has just been reached, if it was reached.
+τ = ln(‖W‖/‖W₀‖) counts from the flow's start, which is where training reached ℒ < ℓ(0) or gave up.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from dirconv.margins.network import NetworkMap
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """What is computed once at a snapshot: margins and −∇ℒ's direction, the latter block by block."""
+    """Margins at a snapshot, and inner products with v = Σ q ∇p, along −∇ℒ, for each parameter tensor k."""
 
     margins: Tensor  # (n, K−1), float64
-    inner: np.ndarray  # ⟨W_k, v_k⟩ for each parameter tensor k, v = Σ q ∇p
+    inner: np.ndarray  # ⟨W_k, v_k⟩
     weights_squared: np.ndarray  # ‖W_k‖²
     velocity_squared: np.ndarray  # ‖v_k‖²
 
 
 @dataclasses.dataclass(frozen=True)
 class Trajectory:
-    """A followed run: what training and flow wrote, and the maps to recompute things at its snapshots."""
+    """A run: the tables of training and flow, the weights at S snapshots, and the margin maps to evaluate there."""
 
     training: pd.DataFrame  # a row an epoch
     steps: pd.DataFrame  # a row a step, `dirconv.flow.Step.row`
-    snapshot_steps: np.ndarray  # (S,)
+    snapshot_steps: np.ndarray  # (S,), numbers of steps
     weights: Tensor  # (S, D), in the network's precision
     train: NetworkMap
     test: NetworkMap
@@ -58,7 +58,7 @@ class Trajectory:
 
     @functools.cached_property
     def at_snapshots(self) -> pd.DataFrame:
-        """Columns snapshot, step, tau, ln_risk, norm: what identifies a snapshot in every table."""
+        """The snapshots' columns in every table: snapshot, step, tau, ln_risk, norm."""
         rows = self.path.set_index("step").loc[self.snapshot_steps, ["tau", "ln_risk", "norm"]].reset_index()
         rows.insert(0, "snapshot", np.arange(len(rows)))
         return rows
@@ -78,15 +78,3 @@ class Trajectory:
             return np.array([float(values[block.start : block.stop].sum()) for block in self.blocks])
 
         return Point(margins, by_block(weights * velocity), by_block(weights.square()), by_block(velocity.square()))
-
-
-def directions(weights: Tensor) -> Tensor:
-    """θ = W/‖W‖ of each row, float64."""
-    weights = weights.double()
-    return weights / weights.norm(dim=-1, keepdim=True)
-
-
-def angle(first: Tensor, second: Tensor) -> float:
-    """Angle in radians between two unit vectors, accurate where it is small (half the chord, not arccos)."""
-    half = float((first - second).norm()) / 2
-    return 2 * float(np.arcsin(min(half, 1.0)))

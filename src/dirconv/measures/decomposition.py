@@ -1,13 +1,13 @@
 r"""Both sides of the identities of `dirconv.flow.rates` along the flow, each differentiated its own way.
 
-All of it is in float64, whatever the network's precision: margins and v = Σ q ∇p backward through the map, the
-margins' rates ṗ forward along v (`torch.func.jvp`, chunk by chunk). To bound the cost, no more than `SNAPSHOTS` of a
-run's snapshots with ℒ < ℓ(0) are taken, evenly spread in their order, the first and the last among them.
+Everything is computed in float64, whatever the network's precision: margins and v = Σ q ∇p backward through the map,
+the margins' rates ṗ forward along v (`torch.func.jvp`, chunk by chunk). To bound the cost, at most `SNAPSHOTS` of a
+run's snapshots with ℒ < ℓ(0) are used, evenly spread in their order, including the first and the last.
 
-`resolution` = 16 · 2⁻⁵³ · |min p|: about the rounding error of a margin, hence of ln q. The sides share their q, and
-agree beyond it; but where it nears one, that is no longer the q of these weights, nor v the flow's direction.
+`resolution` = 16 · 2⁻⁵³ · |min p| is about the rounding error of a margin, hence of ln q. Both sides use the same q and
+may agree more closely; but where the resolution nears one, q is rounding noise and v not the flow's direction.
 
-Without a degree there is no ã; with batch statistics, that change along v as W does, the table is left empty as well.
+The table is empty for a map without a degree, which has no ã, and with batch statistics, which change along v with W.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COLUMNS = {
 
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
-    """Two rows a snapshot: its columns, resolution, quantity, and left = radial + spherical up to `difference`."""
+    """Two rows a snapshot, one a quantity: left = radial + spherical, up to the relative `difference`."""
     snapshots = trajectory.at_snapshots
     snapshots = snapshots[snapshots["ln_risk"] < trajectory.loss.ln_at_zero]
     if trajectory.train.degree is None or trajectory.train.coupled:

@@ -1,8 +1,8 @@
 """Norms and alignment of each parameter tensor, at every snapshot.
 
-For a layer W_k in front of batch normalization the network is scale-invariant, so ⟨W_k, ∇_k ℒ⟩ = 0 and the layer
-can never align (with batch statistics, and up to the ε of the normalization). Where the map is homogeneous of
-degree one in each of L layers, ‖W_k‖² − ‖W_j‖² is constant along the gradient flow.
+A layer W_k in front of batch normalization can never align: the network does not depend on its scale, so
+⟨W_k, ∇_k ℒ⟩ = 0 (with batch statistics, and up to the normalization's ε). Where the map is homogeneous of degree one in
+each of L layers, ‖W_k‖² − ‖W_j‖² is constant along the gradient flow.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
     names = [block.name for block in trajectory.blocks]
     for row, point in zip(trajectory.at_snapshots.itertuples(index=False), trajectory.points, strict=True):
         product = np.sqrt(point.weights_squared * point.velocity_squared)
-        with np.errstate(invalid="ignore"):  # where all units are dead there is nothing to share
+        with np.errstate(invalid="ignore"):  # where all units are dead the gradient is zero
             gradient_share = point.velocity_squared / point.velocity_squared.sum()
         part = pd.DataFrame(
             {

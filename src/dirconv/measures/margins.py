@@ -6,10 +6,10 @@ column        normalized margin of example i (for K classes, its smallest)
 by_norm       p_i/‖W‖^L: the paper's, for a homogeneous network of degree L; NaN for others
 by_risk       p_i/ℓ⁻¹(ℒ): needs no degree; the smallest margin tends to 1 from above
 by_mean       p_i/mean_j |p_j|: the shape of the distribution alone
-by_last       p_i/‖last layer‖: the customary choice behind batch normalization, whose own scale drops out
+by_last       p_i/‖last layer‖: customary with batch normalization, which removes the scale of earlier layers
 ============  ========================================================================================
 
-The paper does not say how it normalizes DenseNet's margins; docs/design.md tells what is shown where.
+The paper does not say how it normalizes DenseNet's margins; docs/design.md lists which figure shows which.
 """
 
 from __future__ import annotations

@@ -3,20 +3,20 @@ r"""Input gradients: where an image would have to change for its margin to chang
     g_i = ∇_x p_i/‖∇_x p_i‖
 
 of the first `EXAMPLES` training images. For two classes p_i = ±Φ(x_i), so g_i is the gradient of the network's output
-up to its sign, and the angles are the output's own. For K classes p_i is the margin to one other class, the one that
-is nearest at the last snapshot: nearest at each would make g_i jump. Since ∇_x p(cW) = c^L ∇_x p(W) for a homogeneous
-network, g_i converges with W/‖W‖ if it is continuous at the limit. Unlike a margin it need not be: where a ReLU or a
-maximum switches it jumps, however little W moves, and a path of many jumps is longer than its snapshots show. Angles
+up to its sign, and the angles are the output's own. For K classes p_i is the margin to the class that is nearest at the
+last snapshot; the class nearest at each snapshot would make g_i jump. Since ∇_x p(cW) = c^L ∇_x p(W) for a homogeneous
+network, g_i converges with W/‖W‖ if it is continuous at the limit. Unlike a margin it need not be: it jumps where a
+ReLU or a maximum switches, however little W moves, and a path of many jumps is longer than its snapshots show. Angles
 over one interval between snapshots and over two tell such a path (they do not add up) from a smooth one (they do).
 
 The gradient is taken in float64 at the snapshot's weights, whatever the network's precision. With batch statistics the
-network is the one that is evaluated, its statistics fixed at their average over the training images at that snapshot:
-else g_i would depend on which other images share a batch.
+statistics are fixed at their average over the training images at that snapshot; otherwise g_i would depend on which
+other images share a batch.
 
 A picture is max |∂p/∂x| over the channels at each pixel, scaled by its largest value. Pictures are kept of the first
 `PICTURED` images, at no more than `PICTURES` snapshots evenly spread in their order, and only of square images
-(n, channels, side, side). The images themselves are no part of the table: what is measured may be passed on, images of
-others may not.
+(n, channels, side, side). The table does not hold the images themselves: measures may be passed on where a data set's
+images may not.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from dirconv.geometry import arc, directions
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory
 
@@ -62,26 +63,26 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
         return gradients(fixed, weights, other)
 
     last, other = at(count - 1)
-    last = _directions(last)
+    last = directions(last.flatten(1))  # NaN where a gradient vanishes
     before = previous = torch.full_like(last, math.nan)
     parts = []
     for row in snapshots.itertuples(index=False):
-        found, _ = at(row.snapshot, other)
-        direction = _directions(found)
+        gradient, _ = at(row.snapshot, other)
+        direction = directions(gradient.flatten(1))
         part = pd.DataFrame(
             {
                 "snapshot": row.snapshot,
                 "tau": row.tau,
                 "ln_risk": row.ln_risk,
-                "example": np.arange(len(found)),
-                "norm": found.flatten(1).norm(dim=1).cpu().numpy(),
+                "example": np.arange(len(gradient)),
+                "norm": gradient.flatten(1).norm(dim=1).cpu().numpy(),
                 "moved": _angles(direction, previous),
                 "over_two": _angles(direction, before),
                 "to_last": _angles(direction, last),
             }
         ).astype(TYPES)
-        shown = min(PICTURED, len(found)) if row.snapshot in drawn else 0
-        part["picture"] = _column([_picture(each) for each in found[:shown]], len(found))
+        shown = min(PICTURED, len(gradient)) if row.snapshot in drawn else 0
+        part["picture"] = _column([_picture(each) for each in gradient[:shown]], len(gradient))
         parts.append(part)
         before, previous = previous, direction
     return pd.concat(parts, ignore_index=True)
@@ -98,16 +99,9 @@ def gradients(margin_map: NetworkMap, weights: Tensor, other: Tensor | None = No
     return torch.autograd.grad(p.gather(1, other[:, None]).sum(), images)[0], other
 
 
-def _directions(found: Tensor) -> Tensor:
-    """Each gradient over its norm, flat; NaN where it vanishes."""
-    flat = found.flatten(1)
-    return flat / flat.norm(dim=1, keepdim=True)
-
-
 def _angles(first: Tensor, second: Tensor) -> np.ndarray:
-    """Row by row, as `dirconv.measures.angle`."""
-    half = (first - second).norm(dim=1).cpu().numpy() / 2
-    return 2 * np.arcsin(np.minimum(half, 1.0))
+    """Row by row, of unit vectors."""
+    return arc((first - second).norm(dim=1).cpu().numpy())
 
 
 def _square(images: Tensor) -> bool:

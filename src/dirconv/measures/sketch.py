@@ -1,9 +1,9 @@
-r"""The direction, small enough to be kept: θ summed with random signs into a few hundred numbers (a count sketch).
+r"""A count sketch of the direction: θ summed with random signs into 512 numbers, small enough to be committed.
 
     s_b = Σ_{j: h(j) = b} σ_j θ_j,     h: coordinates → 512 buckets and σ: coordinates → ±1 drawn once for each D.
 
-Distances survive: E‖s − s'‖² = ‖θ − θ'‖², with a relative standard deviation of √(2/512) = 6 % (of the square). So the
-angle between two runs' directions at equal τ, say at two tolerances, can be judged from tables, without weights.
+Sketches preserve distances: E‖s − s'‖² = ‖θ − θ'‖², with a relative standard deviation of √(2/512) = 6 % (of the
+square). So the angle between two runs' directions at equal τ, at two tolerances for example, follows from tables.
 
 Source: Charikar, Chen & Farach-Colton (2002); Weinberger et al. (2009) for the variance.
 """
@@ -13,14 +13,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from dirconv.measures import Trajectory, directions
+from dirconv.geometry import directions
+from dirconv.measures import Trajectory
 
 BUCKETS = 512
-SEED = 20200611  # of hash and signs; part of what a sketch means
+SEED = 20200611  # of hash and signs; sketches with different seeds cannot be compared
 
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
-    """A row a snapshot and bucket: snapshot, tau, landed (the step ended on a τ where runs meet), bucket, value."""
+    """A row a snapshot and bucket: snapshot, tau, landed (the step ended on a τ that runs share), bucket, value."""
     random = np.random.default_rng((SEED, trajectory.weights.shape[1]))
     bucket = random.integers(BUCKETS, size=trajectory.weights.shape[1])
     sign = random.choice([-1.0, 1.0], size=trajectory.weights.shape[1])

@@ -1,7 +1,7 @@
-"""Networks. Each is one module with a `Spec` (its options, its homogeneity degree or None) and `create`.
+"""Networks. Each is one module with a `Spec` (its options and its degree) and `create(spec, channels, outputs)`.
 
-A degree L means f(cW) = c^L f(W) for every c > 0, W being all parameters. It is a claim, and it is tested: by
-`dirconv.margins.homogeneity` before every training.
+A degree L claims f(cW) = c^L f(W) for every c > 0, W being all parameters. `dirconv.homogeneity` tests it before every
+training.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ class Spec(Protocol):
 
 
 def specification(options: dict[str, Any], where: str) -> Spec:
-    """The validated options of the network that `options["name"]` names; UserError naming the key otherwise."""
+    """The options of the network that `options["name"]` names, validated; UserError names a wrong key."""
     module = member("models", options.get("name", ""), f"{where}.name")
     return parse(module.Spec, options, where)
 
 
 def from_options(options: dict[str, Any]) -> Spec:
-    """The same from options that have been validated already (needs no pydantic)."""
+    """The same from options that were validated before; needs no pydantic."""
     return member("models", options["name"], "model").Spec(**options)
 
 
 def create(spec: Spec, channels: int, outputs: int, generator: torch.Generator, scale: float = 1.0) -> nn.Module:
-    """The network, its weights drawn from `generator` (He normal) and multiplied by `scale`.
+    """The network from images (n, channels, 32, 32) to logits (n, outputs), its weights drawn from `generator`.
 
-    Convolutions and linear layers: N(0, 2/fan_in), the customary choice where ReLU follows; biases
+    Weights of convolutions and linear layers: `scale` · N(0, 2/fan_in) (He et al. 2015), customary with ReLU; biases:
     U(−1/√fan_in, 1/√fan_in), PyTorch's default. Batch normalization starts at γ = 1, β = 0.
     """
     import torch

@@ -1,8 +1,8 @@
 """Homogeneous AlexNet for 32×32 images: five convolutions and one linear layer.
 
-Krizhevsky's network as the paper trains it: no biases, no dropout, no response normalization, so that with ReLU
-and max pooling f(cW) = c⁶ f(W). The paper does not print the architecture; this is the customary reduction of
-AlexNet to 32×32 inputs, and docs/design.md says so.
+Krizhevsky's network without biases, dropout and response normalization, as the paper trains it, so that with ReLU and
+max pooling f(cW) = c⁶ f(W). The paper does not print the architecture; this is the customary reduction of AlexNet to
+32×32 inputs (docs/design.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """DenseNet-BC for 32×32 images (Huang et al., CVPR 2017): bottlenecks, compression ½, batch normalization.
 
-Not homogeneous; the paper shows that its direction converges all the same. Depth 100, growth 12 and ten classes give
+Not homogeneous; the paper shows that its direction converges nevertheless. Depth 100, growth 12 and ten classes give
 the 769,162 parameters of the original.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Literal
 
-from dirconv.models import _dense
+from dirconv.models import _densenet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,4 +49,4 @@ def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
 
     width = 2 * spec.growth
     stem = [nn.Conv2d(channels, width, 3, padding=1, bias=False)]
-    return _dense.network(stem, width, BLOCKS * ((spec.depth - 4) // 6,), spec.growth, outputs)
+    return _densenet.network(stem, width, BLOCKS * ((spec.depth - 4) // 6,), spec.growth, outputs)

@@ -1,7 +1,7 @@
-"""DenseNet-121 (Huang et al., CVPR 2017) for 32×32 images: the ImageNet network with a stem that does not shrink them.
+"""DenseNet-121 (Huang et al., CVPR 2017) for 32×32 images: the ImageNet network with a stem that keeps their size.
 
-The original's 7×7 convolution of stride 2 and its pooling would leave 8×8 positions of an image of 32×32. As is
-customary a 3×3 convolution of stride 1 takes their place; all else is torchvision's `densenet121`. Not homogeneous.
+The original's 7×7 convolution of stride 2 and its pooling would reduce an image of 32×32 to 8×8. As is customary, a 3×3
+convolution of stride 1 replaces both; the rest is torchvision's `densenet121`. Not homogeneous.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Literal
 
-from dirconv.models import _dense
+from dirconv.models import _densenet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,4 +42,4 @@ def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
     from torch import nn
 
     stem = [nn.Conv2d(channels, WIDTH, 3, padding=1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU()]
-    return _dense.network(stem, WIDTH, BLOCKS, GROWTH, outputs)
+    return _densenet.network(stem, WIDTH, BLOCKS, GROWTH, outputs)

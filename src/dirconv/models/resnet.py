@@ -1,9 +1,9 @@
 """A small ResNet for 32×32 images (He et al., CVPR 2016): three stages, halving the side and doubling the channels.
 
-An identity skip x + F(x) adds a branch of two layers to one of none: degrees mix, and the network has none even without
-biases. With `skip: weighted` the skip is two 1×1 convolutions, so that both summands are of the same degree and the
-whole is homogeneous. Where the shape changes, an identity skip takes every second position and fills channels with
-zeros (option A of the original), which has no weights either.
+An identity skip x + F(x) adds a branch of degree two to one of degree zero: the network has no degree, even without
+biases. With `skip: weighted` the skip is two 1×1 convolutions, so that both summands have the same degree and the
+network is homogeneous. Where the shape changes, an identity skip takes every second position and fills channels with
+zeros (option A of the original), which needs no weights.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-r"""Exact answers that the flow's limits are held against: convex problems, solved to a certificate.
+r"""Exact limits with which the flow's are compared: convex problems, solved with a certificate.
 
-Every answer is a lower and an upper bound of one maximum margin, from a feasible point of the problem and from one of
-its dual; their difference is computed from the data alone and does not depend on how the points were found. Nothing
-here shares code with the flow: NumPy and SciPy only, and a test holds that.
+Every answer is a lower and an upper bound of a maximum margin, from a feasible point of the problem and of its dual.
+Their difference is computed from the data alone, however the points were found. Oracles share no code with the flow:
+they use NumPy and SciPy only, which a test enforces.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Margin:
-    """A maximum margin γ* between two bounds, with the points that attain them."""
+    """Bounds of a maximum margin γ*, with the points that attain them."""
 
-    lower: float  # of a feasible predictor
-    upper: float  # of the dual's point
-    predictor: np.ndarray  # what is feasible: a unit vector, coefficients, …
-    dual: np.ndarray  # (n,), in the simplex
+    lower: float  # the predictor's margin
+    upper: float  # the dual point's value
+    predictor: np.ndarray  # a unit vector, coefficients, …
+    dual: np.ndarray  # q (n,), in the simplex
 
     @property
     def gap(self) -> float:
-        """(upper − lower)/upper: the relative duality gap that is certified."""
+        """(upper − lower)/upper, the certified relative duality gap."""
         return (self.upper - self.lower) / self.upper

@@ -2,10 +2,10 @@ r"""The hard-margin support vector machine without bias, as an exact quadratic p
 
     γ* = max_{‖w‖ ≤ 1} min_i ⟨w, z_i⟩ = min_{q ∈ simplex} ‖Σ q_i z_i‖,     z_i = y_i x_i.
 
-The dual asks for the point of least norm in the convex hull of z. Minimizing ‖Zᵀα‖² + (1ᵀα − 1)² over α ≥ 0, a
-non-negative least-squares problem, has its solution on the same ray, α ∝ q: for α = t q the first term is t²‖Zᵀq‖²,
-so that the best q is the same for every t. Lawson and Hanson's active sets solve that in finitely many steps; any q of
-the simplex bounds γ* from above, any w from below.
+The dual is the point of least norm in the convex hull of z. The non-negative least-squares problem of minimizing
+‖Zᵀα‖² + (1ᵀα − 1)² over α ≥ 0 has its solution on the same ray, α ∝ q: for α = t q the first term is t²‖Zᵀq‖², so that
+the best q is the same for every t. Lawson and Hanson's active sets solve it in finitely many steps. Any q in the
+simplex bounds γ* from above, any w from below.
 
 Source: Cortes & Vapnik (1995) for the program; Lawson & Hanson (1974), chapter 23, for least squares.
 """
@@ -20,18 +20,18 @@ from dirconv.oracles import Margin
 def solve(z: np.ndarray) -> Margin:
     """The maximum margin of z (n, d); `predictor` is the unit vector ŵ (d,).
 
-    ValueError if no w separates: there is then no margin above zero.
+    ValueError if no w separates the data.
     """
     from scipy.optimize import nnls
 
     z = np.asarray(z, dtype=np.float64)
-    scale = np.linalg.norm(z, axis=1).max()  # so that both terms are of one size
+    scale = np.linalg.norm(z, axis=1).max()  # both terms of similar size
     alpha, _ = nnls(np.vstack([z.T / scale, np.ones(len(z))]), np.r_[np.zeros(z.shape[1]), 1.0])
     return certified(z, alpha / alpha.sum())
 
 
 def certified(z: np.ndarray, q: np.ndarray) -> Margin:
-    """Both bounds from a q of the simplex, with w along Σ q_i z_i."""
+    """Both bounds from q (n,) in the simplex, with w along Σ q_i z_i; ValueError if w does not separate the data."""
     combination = z.T @ q
     upper = float(np.linalg.norm(combination))
     w = combination / upper if upper > 0 else combination

@@ -34,5 +34,5 @@ def max_margin(x: np.ndarray, y: np.ndarray) -> Margin:
 
 
 def predict(x: np.ndarray, y: np.ndarray, dual: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Σ q_i y_i k(x_i, ·) at the rows of `at` (m, d): (m,), up to a positive factor the predictor."""
+    """Σ q_i y_i k(x_i, ·) at the rows of `at` (m, d): (m,), the predictor up to a positive factor."""
     return ntk(at, x) @ (dual * y)

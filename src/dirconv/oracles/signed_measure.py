@@ -6,7 +6,8 @@ signed measure of total variation one on the sphere. The best one solves a linea
     γ* = max_{‖μ‖ ≤ 1} min_i y_i ∫ max(0, ⟨w, x_i⟩)² dμ(w) = min_{q ∈ simplex} max_w |g_q(w)|,
     g_q(w) = Σ q_i y_i max(0, ⟨w, x_i⟩)²,   ‖w‖ = 1.
 
-Solved by column generation: a linear program over finitely many w, and every w at which |g_q| exceeds its value joins.
+Solved by column generation: a linear program over finitely many w, to which every critical w is added whose |g_q|
+exceeds the program's value.
 The maximum of |g_q| is found exactly, for inputs in two and three dimensions. g_q is once continuously differentiable
 and on each region of the arrangement {⟨w, x_i⟩ = 0} a quadratic form, wᵀA_σ w with A_σ = Σ_{i: ⟨w, x_i⟩ > 0} q_i y_i
 x_i x_iᵀ. So at every critical point, on a boundary too, w is an eigenvector of A_σ of a region whose closure holds it:
@@ -25,21 +26,23 @@ import numpy as np
 
 from dirconv.oracles import Margin
 
-ROUNDS = 200
-INSIDE = 1e-9  # ⟨w, x_i⟩ relative to ‖x_i‖ up to which w counts as being on a boundary
-TINY = 1e-12  # margin, relative to the largest ‖x_i‖², that counts as none
-EQUAL = 1e-10  # of eigenvalues, relative to the largest
+ROUNDS = 200  # of column generation, at most
+INSIDE = 1e-9  # |⟨w, x_i⟩|/‖x_i‖ up to which w counts as on a boundary
+TINY = 1e-12  # margin, relative to the largest ‖x_i‖², that counts as zero
+EQUAL = 1e-10  # difference of eigenvalues, relative to the largest, that counts as none
 
 
 def regions(x: np.ndarray) -> np.ndarray:
-    """Which examples are active, ⟨w, x_i⟩ > 0, on each region of the sphere that x (n, d), d = 2 or 3, divides it into:
-    (regions, n), of bool."""
+    """Which examples are active, ⟨w, x_i⟩ > 0, in each region into which x (n, d), d = 2 or 3, divides the sphere.
+
+    Returns bool (regions, n); ValueError for another d.
+    """
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     if x.shape[1] == 2:
         return np.unique(_between(unit) @ unit.T > 0, axis=0)
     if x.shape[1] != 3:
         raise ValueError(f"inputs of two or three dimensions, got {x.shape[1]}")
-    found = []
+    patterns = []
     for i, j in itertools.combinations(range(len(x)), 2):  # every region has a vertex, where two great circles meet
         vertex = np.cross(unit[i], unit[j])
         size = np.linalg.norm(vertex)
@@ -51,14 +54,14 @@ def regions(x: np.ndarray) -> np.ndarray:
             rays = _around(unit[touching], sign * vertex / size)
             active = np.repeat((inner > 0)[None], len(rays), axis=0)
             active[:, touching] = rays @ unit[touching].T > 0
-            found.append(active)
-    if not found:  # all on one line: a single great circle
-        found = [(sign * unit[:1] @ unit.T) > 0 for sign in (1.0, -1.0)]
-    return np.unique(np.concatenate(found), axis=0)
+            patterns.append(active)
+    if not patterns:  # all x on one line: a single great circle
+        patterns = [(sign * unit[:1] @ unit.T) > 0 for sign in (1.0, -1.0)]
+    return np.unique(np.concatenate(patterns), axis=0)
 
 
 def _between(normals: np.ndarray) -> np.ndarray:
-    """A unit vector in each of the sectors of the plane that lines with these normals (k, 2) divide it into."""
+    """A unit vector in each of the sectors into which lines with these normals (k, 2) divide the plane."""
     angles = np.arctan2(normals[:, 1], normals[:, 0])[:, None] + [[np.pi / 2, -np.pi / 2]]
     angles = np.sort(np.mod(angles, 2 * np.pi).ravel())
     middle = angles + np.diff(np.r_[angles, angles[0] + 2 * np.pi]) / 2
@@ -66,7 +69,7 @@ def _between(normals: np.ndarray) -> np.ndarray:
 
 
 def _around(lines: np.ndarray, vertex: np.ndarray) -> np.ndarray:
-    """A tangent vector in each of the sectors around a vertex that great circles with these normals leave."""
+    """A tangent vector in each of the sectors around a vertex into which great circles with these normals divide it."""
     first = lines[0] - vertex * (lines[0] @ vertex)
     first /= np.linalg.norm(first)
     plane = np.stack([first, np.cross(vertex, first)])
@@ -99,8 +102,8 @@ def features(w: np.ndarray, x: np.ndarray) -> np.ndarray:
 def solve(x: np.ndarray, y: np.ndarray, gap: float = 1e-9) -> Margin:
     """The maximum margin of data x (n, d), d = 2 or 3, y (n,) ±1, to a relative duality `gap`.
 
-    `predictor` is (k, d + 1): the measure's atoms, their signed masses in the last column. ArithmeticError if the gap
-    cannot be reached.
+    `predictor` is (k, d + 1): the measure's atoms, their signed masses in the last column. ValueError if the data
+    cannot be separated, ArithmeticError if the gap is not reached.
     """
     from scipy.optimize import linprog
 
@@ -119,10 +122,10 @@ def solve(x: np.ndarray, y: np.ndarray, gap: float = 1e-9) -> Margin:
             return best
         atoms = np.concatenate([atoms, points[bounds > (0.0 if best is None else best.lower * (1 - 1e-12))]])
         columns = (features(atoms, x) * y).T  # (n, k), for both signs
-        unit = 1.0 if best is None or best.lower <= 0 else best.lower  # γ ≈ 1: the solver's tolerances are absolute
+        unit = 1.0 if best is None or best.lower <= 0 else best.lower  # makes γ ≈ 1: solver tolerances are absolute
         # minimize −γ over μ⁺, μ⁻ ≥ 0 and γ: γ − columns (μ⁺ − μ⁻) ≤ 0, total mass one
         count = len(atoms)
-        found = linprog(
+        solution = linprog(
             np.r_[np.zeros(2 * count), -1.0],
             A_ub=np.hstack([-columns / unit, columns / unit, np.ones((len(x), 1))]),
             b_ub=np.zeros(len(x)),
@@ -132,16 +135,16 @@ def solve(x: np.ndarray, y: np.ndarray, gap: float = 1e-9) -> Margin:
             method="highs",
             options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
         )
-        mass = np.maximum(found.x[:count], 0) - np.maximum(found.x[count : 2 * count], 0)
-        mass /= max(np.abs(mass).sum(), 1e-300)  # both signs cancel as long as these atoms cannot separate the data
+        mass = np.maximum(solution.x[:count], 0) - np.maximum(solution.x[count : 2 * count], 0)
+        mass /= max(np.abs(mass).sum(), 1e-300)  # zero while these atoms cannot separate the data
         lower = float((columns @ mass).min())
-        q = np.maximum(-found.ineqlin.marginals, 0)
+        q = np.maximum(-solution.ineqlin.marginals, 0)
         q /= q.sum()
         if best is None or lower > best.lower:
             kept = mass != 0
             upper = np.inf if best is None else best.upper
             best = Margin(lower, upper, np.c_[atoms[kept], mass[kept]], q if best is None else best.dual)
         used = np.abs(mass) > 0
-        slack = np.abs(columns.T @ q) > lower * (1 - 1e-3)  # columns that may come back
+        slack = np.abs(columns.T @ q) > lower * (1 - 1e-3)  # columns that may be needed again
         atoms = atoms[used | slack]
-    raise ArithmeticError(f"the duality gap stands at {best.gap:.2g}, {gap:.2g} was asked for")
+    raise ArithmeticError(f"the duality gap is {best.gap:.2g}, above the {gap:.2g} asked for")

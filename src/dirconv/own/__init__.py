@@ -29,10 +29,11 @@ from dirconv import flow as flows
 from dirconv import losses, training
 from dirconv.errors import UserError
 from dirconv.figures import Source, style
+from dirconv.geometry import directions
 from dirconv.goals import Stop, StopReason
 from dirconv.margins import error_rate
 from dirconv.margins.network import NetworkMap
-from dirconv.measures import Trajectory, directions
+from dirconv.measures import Trajectory
 from dirconv.options import Train, did_you_mean, member, modules, parse
 from dirconv.own import _checks
 

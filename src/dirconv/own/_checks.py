@@ -1,4 +1,4 @@
-"""What a network and its data must be: UserError in one line where they are not, and what is wanted of them else."""
+"""Validate the user's network and data, with a one-line UserError; bring them to the form that a margin map needs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from dirconv.errors import UserError
-from dirconv.figures.homogeneity import THRESHOLD
-from dirconv.margins import homogeneity
+from dirconv.homogeneity import SCALES, TOLERANCE, deviations
 from dirconv.margins.network import NetworkMap
 
-SCALES = (0.25, 0.5, 0.8, 1.25, 2.0, 4.0)  # c in f(cW) = c^L f(W); a test keeps them those of a study's check
-FEW = 64  # examples that a network is checked on
-SAME = 1e-9  # relative, in float64
+CHECKED = 64  # examples on which a network is checked
+ROUNDING = 1e-9  # relative difference in float64 up to which two outputs count as equal
 
 
 def copied(network: nn.Module) -> tuple[nn.Module, torch.dtype]:
-    """A copy with frozen parameters made constants, and the precision of the others."""
+    """A copy of the network whose frozen parameters are buffers, and the precision of its other parameters."""
     if not isinstance(network, nn.Module):
         raise UserError(f"network: must be a torch.nn.Module, got {type(network).__name__}")
     network = copy.deepcopy(network)
@@ -38,45 +36,45 @@ def copied(network: nn.Module) -> tuple[nn.Module, torch.dtype]:
     return network, kinds.pop()
 
 
-def _tensor(value: Any, what: str) -> Tensor:
+def _tensor(value: Any, name: str) -> Tensor:
     try:
         return torch.as_tensor(value).detach()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{what}: must be a tensor or an array, got {type(value).__name__}") from error
+        raise UserError(f"{name}: must be a tensor or an array, got {type(value).__name__}") from error
 
 
-def images(value: Any, dtype: torch.dtype, what: str) -> Tensor:
-    """A copy (n, …) in the network's precision, n ≥ 1, all finite."""
-    x = _tensor(value, what).to(dtype, copy=True)
+def images(value: Any, dtype: torch.dtype, name: str) -> Tensor:
+    """A copy (n, …) in the network's precision; UserError, which calls it `name`, if it is empty or not finite."""
+    x = _tensor(value, name).to(dtype, copy=True)
     if x.ndim == 0 or x.numel() == 0:
-        raise UserError(f"{what}: there are none, their shape is {(*x.shape,)}; give at least one example, (n, …)")
+        raise UserError(f"{name}: there are none, their shape is {(*x.shape,)}; give at least one example, (n, …)")
     if not bool(torch.isfinite(x).all()):
-        raise UserError(f"{what}: some of their numbers are not finite; remove or replace those")
+        raise UserError(f"{name}: some numbers are not finite; remove or replace them")
     return x
 
 
-def labels(value: Any, outputs: int, x: Tensor, what: str) -> Tensor:
-    """(n,) as margins want them: ±1 for one output, else 0 … K−1."""
-    y = _tensor(value, what)
+def labels(value: Any, outputs: int, x: Tensor, name: str) -> Tensor:
+    """Labels (n,) as a margin map takes them: ±1 for one output, 0 … K−1 for K; UserError for others."""
+    y = _tensor(value, name)
     if tuple(y.shape) not in ((len(x),), (len(x), 1)):
-        raise UserError(f"{what}: must be one for each example, shape {(len(x),)}, got {(*y.shape,)}")
+        raise UserError(f"{name}: must be one for each example, shape {(len(x),)}, got {(*y.shape,)}")
     y = y.to(x.device).flatten()
-    found = set(y.unique().tolist())
-    if outputs == 1 and (found <= {0, 1} or found <= {-1, 1}):
-        return 2 * y.double() - 1 if 0 in found else y.double()
-    if outputs > 1 and found <= set(range(outputs)):
+    values = set(y.unique().tolist())
+    if outputs == 1 and (values <= {0, 1} or values <= {-1, 1}):
+        return 2 * y.double() - 1 if 0 in values else y.double()
+    if outputs > 1 and values <= set(range(outputs)):
         return y.long()
-    wanted = "±1, or 0 and 1, for one output" if outputs == 1 else f"0 … {outputs - 1} for {outputs} outputs"
-    got = ", ".join([*(f"{label:g}" for label in sorted(found)[:5]), *(["…"] if len(found) > 5 else [])])
-    raise UserError(f"{what}: must be {wanted}, got {got}")
+    expected = "±1, or 0 and 1, for one output" if outputs == 1 else f"0 … {outputs - 1} for {outputs} outputs"
+    got = ", ".join([*(f"{label:g}" for label in sorted(values)[:5]), *(["…"] if len(values) > 5 else [])])
+    raise UserError(f"{name}: must be {expected}, got {got}")
 
 
 def outputs(network: nn.Module, x: Tensor) -> int:
-    """How many numbers the network answers; UserError where an example's answer depends on more than it and W."""
-    exact, x = copy.deepcopy(network).double(), x[:FEW].double()
+    """The number of the network's outputs; UserError if an example's output depends on more than that example and W."""
+    exact, x = copy.deepcopy(network).double(), x[:CHECKED].double()
     try:
         with torch.no_grad():
-            given = copy.deepcopy(exact)(x)  # in training mode it may change itself
+            given = copy.deepcopy(exact)(x)  # a copy: in training mode the network may change its own buffers
             exact.eval()
             whole, parts = exact(x), torch.cat([exact(part) for part in x.tensor_split(2) if len(part)])
     except Exception as error:  # the network's own, of any kind
@@ -84,51 +82,51 @@ def outputs(network: nn.Module, x: Tensor) -> int:
         raise UserError(f"network: cannot take images of shape {(*x.shape,)} in float64: {why}") from error
     if whole.ndim != 2 or len(whole) != len(x) or whole.shape != parts.shape:
         raise UserError(f"network: must answer (n, 1) or (n, K) to n = {len(x)} images, answered {(*whole.shape,)}")
-    bound = SAME * float(whole.abs().max())
+    bound = ROUNDING * float(whole.abs().max())
     if not float((given - whole).abs().max()) <= bound:
         raise UserError(
             "network: answers differently in training mode (batch normalization, dropout); call network.eval() first: "
-            "what it is then is followed, with batch statistics frozen"
+            "the flow is that of the network in evaluation mode, with batch statistics frozen"
         )
     if not float((parts - whole).abs().max()) <= bound:
         raise UserError(
             "network: its answer for an example depends on the other examples or on chance, in evaluation mode too; "
-            "remove what does that (batch statistics that are not tracked, say)"
+            "remove the cause (untracked batch statistics, for example)"
         )
     return whole.shape[1]
 
 
 def degree(margin_map: NetworkMap, seed: int) -> pd.DataFrame:
-    """The check of the degree, a row a scale c, in float64; UserError where it contradicts the one that is declared."""
-    few = margin_map.on(margin_map.images[:FEW], margin_map.labels[:FEW]).precise()
+    """The check of `dirconv.homogeneity` in float64, a row a scale c; UserError if the declared degree fails it."""
+    checked = margin_map.on(margin_map.images[:CHECKED], margin_map.labels[:CHECKED]).precise()
 
     def check(degree: int | None) -> tuple[pd.DataFrame, float]:
         generator = torch.Generator().manual_seed(seed)
-        rows = homogeneity(dataclasses.replace(few, degree=degree), few.flatten(), SCALES, generator)
+        rows = deviations(dataclasses.replace(checked, degree=degree), checked.flatten(), SCALES, generator)
         table = pd.DataFrame(rows)
         return table, table["deviation"].fillna(math.inf).max()
 
     table, worst = check(margin_map.degree)
-    if margin_map.degree is not None and not worst <= THRESHOLD:
+    if margin_map.degree is not None and not worst <= TOLERANCE:
         estimate = table["estimated_degree"].median()
         other = round(estimate) if math.isfinite(estimate) else 0
-        right = other > 0 and check(other)[1] <= THRESHOLD
+        fits = other > 0 and check(other)[1] <= TOLERANCE
         raise UserError(
             f"degree: declared {margin_map.degree}, but f(cW) differs from c^{margin_map.degree} f(W) by {worst:.2g} "
             f"(relative); "
-            + (f"declare degree={other}" if right else "remove biases and normalization, or declare None")
+            + (f"declare degree={other}" if fits else "remove biases and normalization, or declare None")
         )
     return table
 
 
 def comparable(margin_map: NetworkMap) -> NetworkMap:
-    """The map, with gradients compared layer by layer where that is right and one example at a time where it is not.
+    """The map with a correct way to compare gradients: layer by layer, or else one example at a time.
 
-    UserError where neither is.
+    UserError if neither is correct for this network.
     """
-    for found in (margin_map, dataclasses.replace(margin_map, layerwise=False)):
-        if _agree(found.on(found.images[:3], found.labels[:3]).precise()):
-            return found
+    for candidate in (margin_map, dataclasses.replace(margin_map, layerwise=False)):
+        if _agree(candidate.on(candidate.images[:3], candidate.labels[:3]).precise()):
+            return candidate
     raise UserError(
         "network: its gradients cannot be taken one example at a time (torch.func.vmap), which the flow method "
         'needs; give follow flow={"method": "descent"}'
@@ -136,15 +134,15 @@ def comparable(margin_map: NetworkMap) -> NetworkMap:
 
 
 def _agree(margin_map: NetworkMap) -> bool:
-    """Whether ⟨u, K u'⟩ = ⟨Jᵀu, Jᵀu'⟩ for a few u, K from `gram` and Jᵀ from `pullback`, at weights without zeros."""
+    """Whether ⟨u, K u'⟩ = ⟨Jᵀu, Jᵀu'⟩ for random u, with K from `gram` and Jᵀ from `pullback`, at random weights."""
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(margin_map.flatten().shape, generator=generator, dtype=torch.float64)
     x = margin_map.images
     rows = margin_map.rows(weights.to(x.device), torch.arange(len(x), device=x.device))
     u = torch.randn(4, rows.margins.numel(), generator=generator, dtype=torch.float64).to(x.device)
-    products = torch.stack([rows.pullback(one.view(rows.margins.shape)) for one in u])
+    products = torch.stack([rows.pullback(q.view(rows.margins.shape)) for q in u])
     expected = products @ products.T
     try:
-        return bool((u @ rows.gram() @ u.T - expected).abs().max() <= SAME * expected.abs().max())
+        return bool((u @ rows.gram() @ u.T - expected).abs().max() <= ROUNDING * expected.abs().max())
     except (RuntimeError, ValueError):
         return False

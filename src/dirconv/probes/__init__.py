@@ -1,5 +1,5 @@
-"""Probes: measures that a run asks for by name (`probes:` in a study), because they cost or concern few.
+"""Probes: measures that a run asks for by name (`probes:` in a study), because they are costly or rarely needed.
 
-Each module has `table(trajectory)`, as those of `dirconv.measures` do. A probe's table stands in a folder of its own
-beside the run's measures, so that asking for one makes nothing else again.
+Each module has `table(trajectory)`, like those of `dirconv.measures`. A probe's table has a folder of its own beside
+the run's measures, so that adding one recomputes nothing else.
 """

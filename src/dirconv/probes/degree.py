@@ -1,7 +1,7 @@
-r"""The degree that a network seems to have where it is: ⟨W, ∇p_i⟩/p_i, which is L for a homogeneous one (Euler).
+r"""The local degree of a network, ⟨W, ∇p_i⟩/p_i: equal to L for a homogeneous one (Euler's identity).
 
-A network with biases, or one whose summands are of several degrees, has another at every point; where it tends to a
-constant along the flow, the network becomes homogeneous as its weights grow. By central differences in the scale,
+With biases, or with summands of several degrees, it varies from point to point; where it tends to a constant along the
+flow, the network becomes homogeneous as its weights grow. Computed by central differences in the scale,
 (p(W(1 + h)) − p(W(1 − h)))/2h, in float64; the error is about L³h²/6.
 """
 
@@ -12,25 +12,25 @@ import torch
 
 from dirconv.measures import Trajectory
 
-H = 1e-5
+H = 1e-5  # h
 
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a snapshot: degree_mean = Σ q_i ⟨W, ∇p_i⟩/Σ q_i p_i, q the loss's softmin weights; quantiles over examples
-    of ⟨W, ∇p_i⟩/p_i, which says little where p_i is next to zero.
+    of ⟨W, ∇p_i⟩/p_i, which is meaningless where p_i is close to zero.
     """
     margin_map = trajectory.train.precise()
     rows = []
     for weights in trajectory.weights:
         weights = weights.double()
         margins = margin_map.values(weights)
-        pull = (margin_map.values(weights * (1 + H)) - margin_map.values(weights * (1 - H))) / (2 * H)
+        inner = (margin_map.values(weights * (1 + H)) - margin_map.values(weights * (1 - H))) / (2 * H)
         q = trajectory.loss.weights(margins)
-        each = (pull / margins).flatten()
-        low, middle, high = torch.quantile(each, torch.tensor([0.05, 0.5, 0.95], dtype=each.dtype, device=each.device))
+        degrees = (inner / margins).flatten()
+        low, middle, high = torch.quantile(degrees, degrees.new_tensor([0.05, 0.5, 0.95]))
         rows.append(
             {
-                "degree_mean": float((q * pull).sum() / (q * margins).sum()),
+                "degree_mean": float((q * inner).sum() / (q * margins).sum()),
                 "degree_q05": float(low),
                 "degree_q50": float(middle),
                 "degree_q95": float(high),

@@ -1,8 +1,8 @@
-r"""Test images as training goes on: errors, loss, normalized margins, distance to the decision boundary.
+r"""Test images along the flow: errors, loss, normalized margins, distances to the decision boundary.
 
-Distances are L2, in the units that the network gets (pixels standardized over the training images), of the first
-`ATTACKED` test images among those classified rightly: what an attack finds, from above, and |g|/‖∇ₓg‖. No certified
-bound is given: the product of the norms of convolutions says next to nothing.
+Distances are L2, in the network's units (pixels standardized over the training images), of the first `ATTACKED`
+correctly classified test images: an attack's, which is an upper bound, and the first-order estimate |g|/‖∇ₓg‖. There is
+no certified lower bound: the product of the norms of convolutions would be too loose to be of use.
 """
 
 from __future__ import annotations
@@ -46,20 +46,14 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
 
 
 def _radii(trajectory: Trajectory, weights: Tensor, margins: Tensor) -> dict[str, float]:
-    """Quantiles over the images that are attacked."""
+    """`robustness.radii` of the images that are attacked."""
     right = (margins.amin(1) > 0).nonzero().flatten()[:ATTACKED]
     images, labels = trajectory.test.images[right], trajectory.test.labels[right]
     fixed = trajectory.train.frozen(weights.double()).on(images, labels)
 
     def outputs(x: Tensor) -> Tensor:
-        # class 0 is an image's own, at zero: the others are ahead of it by minus its margins
+        # class 0 is the image's true class, with output zero; the others' outputs are minus its margins
         others = -fixed.margins(weights.double(), x, labels)
         return torch.cat([torch.zeros_like(others[:, :1]), others], 1)
 
-    attack = robustness.attacked(outputs, images, torch.zeros_like(right), ATTACK_STEPS)
-    linear = robustness.first_order(outputs, images)
-    return {
-        **{f"radius_attack_q{q}": float(attack.quantile(q / 100)) for q in (25, 50, 75)},
-        "radius_first_order_q50": float(linear.quantile(0.5)),
-        "radius_certified_q50": math.nan,
-    }
+    return robustness.radii(outputs, images, torch.zeros_like(right), ATTACK_STEPS)

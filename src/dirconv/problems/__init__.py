@@ -1,9 +1,12 @@
-"""Small problems whose answer is known: each is followed from many seeds in one process, and held against an oracle.
+"""Small problems whose answer is known: each follows the flow from many seeds and compares its limit with an oracle.
 
-A problem is one module with a `Spec` (its options, its degree and loss), `TABLES` (the names of the tables that it
-answers with, `path` among them, whose columns are those of the measure of that name) and `follow(spec, seeds)`, which
-answers a `Followed` for each seed. Data, start and flow depend on the seed alone, not on which others run beside it
-(up to rounding). Everything is float64 on the CPU.
+A problem is one module with
+
+`Spec`                 its options, its degree and loss
+`TABLES`               the names of the tables that it returns; `path` is among them, with the measure `path`'s columns
+`follow(spec, seeds)`  a `Followed` for each seed
+
+A seed's data, start and flow depend on that seed alone, up to rounding. Everything is float64 on the CPU.
 """
 
 from __future__ import annotations
@@ -23,19 +26,19 @@ class Spec(Protocol):
     name: str
     degree: int  # L
     loss: str
-    data: str  # what it is posed on, in words
+    data: str  # its data, in words
 
 
 @dataclasses.dataclass(frozen=True)
 class Followed:
-    """One seed's run."""
+    """The tables of one seed."""
 
     tables: dict[str, pd.DataFrame]  # by the names in the problem's TABLES
-    stop: str  # why its flow ended, as `dirconv.flow.StopReason` has it
+    stop: str  # why its flow ended: a `dirconv.flow.StopReason`
 
 
 def specification(options: dict[str, Any], where: str) -> Spec:
-    """The validated options of the problem that `options["name"]` names; UserError naming the key otherwise."""
+    """The options of the problem that `options["name"]` names, validated; UserError names a wrong key."""
     module = member("problems", options.get("name", ""), f"{where}.name")
     return parse(module.Spec, options, where)
 
@@ -46,5 +49,5 @@ def tables(name: str) -> tuple[str, ...]:
 
 
 def from_options(options: dict[str, Any]) -> Spec:
-    """The same from options that have been validated already (needs no pydantic)."""
+    """The same from options that were validated before; needs no pydantic."""
     return member("problems", options["name"], "problem").Spec(**options)

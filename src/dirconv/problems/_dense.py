@@ -1,4 +1,4 @@
-r"""Fully connected networks on handwritten digits, as many small margin maps at once: options, data, function, start.
+r"""Fully connected networks on handwritten digits: options, data, function, start.
 
     f(x) = W_k σ(W_{k−1} σ(⋯ σ(W₁ x))),     p_i = y_i f(x_i), or y_i f(x_i)³ for the loss `cubic`
 
@@ -12,17 +12,18 @@ soft_relu     (h + √(h² + ε² mean_j h_j²))/2, ε = 0.5                 ana
 squared_relu  max(0, h)²                                              once, gradients Lipschitz
 ============  ======================================================  ==========================
 
-All but the last are of degree one, so that the network's degree is its number of layers; `soft_relu` rounds ReLU's kink
-over a width that scales with the layer, since a fixed width would not be homogeneous. e^(−z³) on margins p is the
-exponential loss on margins p³, a map of three times the degree: nothing else is needed for it, and ℓ(0) = 1 in both.
+All but the last are of degree one, so that the network's degree is its number of layers. `soft_relu` rounds ReLU's kink
+over a width that scales with the layer, since a fixed width would not be homogeneous. The loss e^(−z³) of margins p is
+the exponential loss of margins p³, a map of three times the degree; ℓ(0) = 1 for both.
 
-Images are 64 pixels, standardized by the mean and the standard deviation over all pixels of a seed's training images.
-Every seed draws its own training images and its own start; the held-out images are the same.
+Images have 64 pixels, standardized by the mean and the standard deviation over all pixels of a seed's training images.
+Every seed draws its own training images and its own start; all have the same held-out images.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import TYPE_CHECKING, Literal
 
@@ -40,14 +41,14 @@ if TYPE_CHECKING:
 PIXELS = 64
 LEAK = 0.1
 SOFTNESS = 0.5  # ε
-HELD_OUT = 0.2  # of each digit's images
+HELD_OUT = 0.2  # share of each digit's images
 LossName = Literal["exponential", "logistic", "cubic", "polynomial"]
-DEGREES = {"squared_relu": 2}  # of the activations; of the others one
+DEGREES = {"squared_relu": 2}  # of activations; the others have degree one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Network(Flowing):
-    """Options that every problem on such a network has."""
+    """Options of every problem on such a network."""
 
     layers: int = 2
     width: int = 32  # of each hidden layer
@@ -57,7 +58,7 @@ class Network(Flowing):
     examples: int = 60
     scale: float = 1.0  # factor on He's initial weights
     flipped: float = 0.0  # share of the training labels that are wrong
-    conflicting: int = 0  # training images that are there twice, with either label
+    conflicting: int = 0  # training images that occur twice, once with each label
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,8 +84,7 @@ class Network(Flowing):
     @property
     def shapes(self) -> list[tuple[int, int]]:
         """Of W₁, …, W_k."""
-        sizes = [PIXELS, *[self.width] * (self.layers - 1), 1]
-        return [(sizes[k + 1], sizes[k]) for k in range(self.layers)]
+        return shapes([PIXELS, *[self.width] * (self.layers - 1), 1])
 
     @property
     def data(self) -> str:
@@ -100,21 +100,25 @@ class Network(Flowing):
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What every seed is trained and tested on, in float64: x (S, n, 64), y (S, n) of ±1."""
+    """Training and test data of S seeds, float64: images (S, n, 64), labels (S, n) of ±1."""
 
     x: Tensor
     y: Tensor
     x_test: Tensor
     y_test: Tensor
 
+    def of(self, i: int) -> Data:
+        """The i-th seed's: images (n, 64), labels (n,)."""
+        return Data(*(getattr(self, field.name)[i] for field in dataclasses.fields(self)))
+
 
 def degree(spec: Network, loss: str) -> int:
-    """L of the margins that a loss is taken of."""
+    """L of the margins that enter the loss."""
     return spec.network_degree * (3 if loss == "cubic" else 1)
 
 
 def images(spec: Network, seeds: list[int]) -> Data:
-    """The seeds' images. UserError where more are asked for than there are."""
+    """The seeds' images. UserError if more are asked for than there are."""
     import torch
 
     from dirconv.data import digits
@@ -158,10 +162,23 @@ def start(spec: Network, seeds: list[int]) -> Tensor:
     return torch.from_numpy(np.stack([np.concatenate(row) for row in rows]))
 
 
-def layers(spec: Network, flat: Tensor) -> list[Tensor]:
+def shapes(sizes: list[int]) -> list[tuple[int, int]]:
+    """Shapes of W₁, …, W_k, from the sizes of the input, the hidden layers and the output."""
+    return [(rows, columns) for columns, rows in itertools.pairwise(sizes)]
+
+
+def layers(shapes: list[tuple[int, int]], flat: Tensor) -> list[Tensor]:
     """W₁, …, W_k of flat weights (D,)."""
-    parts = flat.split([rows * columns for rows, columns in spec.shapes])
-    return [part.view(shape) for part, shape in zip(parts, spec.shapes, strict=True)]
+    parts = flat.split([rows * columns for rows, columns in shapes])
+    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def product(shapes: list[tuple[int, int]], flat: Tensor) -> np.ndarray:
+    """W_k ⋯ W₁ of a linear network with one output, a vector of the input's size."""
+    import torch
+
+    parts = layers(shapes, flat)
+    return (torch.linalg.multi_dot(parts[::-1]) if len(parts) > 1 else parts[0]).numpy().ravel()
 
 
 def activate(name: str, h: Tensor) -> Tensor:
@@ -178,12 +195,12 @@ def activate(name: str, h: Tensor) -> Tensor:
 
 
 def hidden(spec: Network, flat: Tensor, x: Tensor) -> list[Tensor]:
-    """The inputs of every hidden layer's activation, each (n, width), and last the output (n, 1)."""
-    found, out = [], x
-    for i, layer in enumerate(layers(spec, flat)):
+    """The inputs of every hidden layer's activation, each (n, width), followed by the output (n, 1)."""
+    values, out = [], x
+    for i, layer in enumerate(layers(spec.shapes, flat)):
         out = (activate(spec.activation, out) if i else out) @ layer.T
-        found.append(out)
-    return found
+        values.append(out)
+    return values
 
 
 def output(spec: Network, flat: Tensor, x: Tensor) -> Tensor:
@@ -192,7 +209,7 @@ def output(spec: Network, flat: Tensor, x: Tensor) -> Tensor:
 
 
 def margin_map(spec: Network, data: Data, loss: str) -> tuple[EnsembleMap, Loss]:
-    """The seeds' margin maps and the loss that is taken of them."""
+    """The seeds' margin maps, and the loss of their margins: `cubic` is the exponential loss of cubed margins."""
     from dirconv import losses
     from dirconv.margins.ensemble import EnsembleMap
 

@@ -1,4 +1,4 @@
-r"""Discrete methods against the flow, from the same point with ℒ < ℓ(0): do they go where the flow goes?
+r"""Discrete methods and the flow, from the same point with ℒ < ℓ(0): do they tend to the same direction?
 
 ============  ========================================================================  =====================
 method        step                                                                      step sizes η
@@ -10,13 +10,13 @@ momentum      V ← 0.9 V + ∇ℒ̄, W ← W − η V                          
 adam          Adam (β = 0.9, 0.999; ε = 1e-8) on ℒ̄                                      `adam`
 ============  ========================================================================  =====================
 
-λ is the largest eigenvalue of the Hessian at the start, so that `fraction` = η λ/2 says how far from the edge of
-stability a step size is there: at 1 a quadratic with that curvature would just not diverge. On ln ℒ the curvature grows
-along the path, so that every constant step comes to the edge sooner or later.
+λ is the largest eigenvalue of the Hessian at the start. `fraction` = η λ/2 is the step size relative to the edge of
+stability there: at 1 a quadratic with that curvature would just not diverge. The curvature of ln ℒ grows along the
+path, so that every constant step reaches the edge eventually.
 
-Table besides `path` (the flow's): `descents`, a row a method, step size and τ at which directions are compared, first
-passages counting, and one more for the last step: number of steps, ln ℒ there, and the angles of its direction to the
-flow's at the same τ, and to the flow's at its end.
+Table besides `path` (the flow's): `descents`, a row a method, step size and τ at which directions are compared (where
+the method first passes it), and a row for the last step: number of steps, ln ℒ, and the angles of the direction to the
+flow's at the same τ and at the flow's end.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from dirconv.geometry import angle, directions
 from dirconv.options import require_positive
 from dirconv.problems import Followed, _dense
 
@@ -55,7 +56,7 @@ class Spec(_dense.Network):
     fraction: float = 0.25  # of sgd and, divided by ten, of momentum
     batches: list[int] = dataclasses.field(default_factory=lambda: [5, 20])
     adam: list[float] = dataclasses.field(default_factory=lambda: [0.001, 0.003])
-    steps: int = 4000  # of every method, at most
+    steps: int = 4000  # most steps of a method
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
@@ -74,16 +75,16 @@ class Spec(_dense.Network):
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """One of the methods above with its size."""
+    """One of the methods above with its step size, η or relative to the curvature."""
 
     name: str
     fraction: float | None = None  # η λ/2
-    batch: int | None = None
-    rate: float | None = None  # η where it is not relative to the curvature
+    batch: int | None = None  # examples
+    rate: float | None = None  # η
 
 
 def methods(spec: Spec) -> list[Method]:
-    """All that are compared."""
+    """Every method that is compared with the flow."""
     ladder = [Method(name, fraction=f) for name in ("gd", LOGARITHMIC) for f in spec.fractions]
     batches = [Method("sgd", fraction=spec.fraction, batch=b) for b in spec.batches]
     momentum = [Method("momentum", fraction=spec.fraction * (1 - MOMENTUM))]
@@ -113,7 +114,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     levels = np.round(np.arange(1, round(spec.tau / spec.land) + 1) * spec.land, 9)
     run = _Descents(maps, loss, first, chosen, rates, levels, seeds)
     run.run(spec.steps)
-    return [Followed({"path": kept.path, "descents": run.table(i, kept)}, kept.stop) for i, kept in enumerate(flows)]
+    return [kept.followed(descents=run.table(i, kept)) for i, kept in enumerate(flows)]
 
 
 def curvature(maps: EnsembleMap, loss: Loss, weights: Tensor, logarithmic: bool) -> Tensor:
@@ -122,24 +123,33 @@ def curvature(maps: EnsembleMap, loss: Loss, weights: Tensor, logarithmic: bool)
 
     generator = torch.Generator().manual_seed(0)
     v = torch.randn(weights.shape, generator=generator, dtype=weights.dtype)
-    found = torch.zeros(len(weights), dtype=weights.dtype)
+    eigenvalues = torch.zeros(len(weights), dtype=weights.dtype)
     leaf = weights.clone().requires_grad_()
     margins = torch.func.vmap(maps.function)(leaf, *maps.data)
-    ln_risk = torch.stack([loss.ln_risk(one[:, None]) for one in margins])
+    ln_risk = torch.stack([loss.ln_risk(p[:, None]) for p in margins])
     value = ln_risk if logarithmic else ln_risk.exp() / margins.shape[1]
     gradient = torch.autograd.grad(value.sum(), leaf, create_graph=True)[0]
     for _ in range(POWER_STEPS):
         v = v / v.norm(dim=1, keepdim=True)
         product = torch.autograd.grad((gradient * v).sum(), leaf, retain_graph=True)[0]
-        found = (v * product).sum(1)
+        eigenvalues = (v * product).sum(1)
         v = product
-    return found.abs()
+    return eigenvalues.abs()
 
 
 class _Descents:
-    """Every method from every seed's start, all in one batch: row m S + s is method m from seed s."""
+    """Every method from every seed's start in one batch of R = M S rows: row m S + s is method m from seed s."""
 
-    def __init__(self, maps, loss, first, chosen, rates, levels, seeds) -> None:
+    def __init__(
+        self,
+        maps: EnsembleMap,
+        loss: Loss,
+        first: Tensor,  # (S, D), where every method starts
+        chosen: list[Method],
+        rates: Tensor,  # (M, S), η
+        levels: np.ndarray,  # values of τ at which directions are compared, increasing
+        seeds: list[int],
+    ) -> None:
         import torch
 
         self.loss, self.chosen, self.levels = loss, chosen, levels
@@ -150,7 +160,7 @@ class _Descents:
         self.first = self.weights.norm(dim=1)
         self.random = [np.random.default_rng((seed, 2)) for seed in seeds]
         n = maps.data[0].shape[1]
-        self.orders = {m: np.empty((self.count, 0), dtype=np.int64) for m, one in enumerate(chosen) if one.batch}
+        self.orders = {m: np.empty((self.count, 0), dtype=np.int64) for m, method in enumerate(chosen) if method.batch}
         self.examples = n
         self.velocity = torch.zeros_like(self.weights)
         self.square = torch.zeros_like(self.weights)
@@ -163,12 +173,12 @@ class _Descents:
         # V ← decay V + mix ∇
         self.decay = rows([{"momentum": MOMENTUM, "adam": ADAM[0]}.get(m.name, 0.0) for m in chosen])
         self.mix = rows([1 - ADAM[0] if m.name == "adam" else 1.0 for m in chosen])
-        self.passed = np.zeros(len(self.weights), dtype=np.int64)  # levels
-        self.found: list[list[tuple[float, int, float, Tensor]]] = [[] for _ in self.weights]  # τ, step, ln ℒ, θ
+        self.passed = np.zeros(len(self.weights), dtype=np.int64)  # how many levels
+        self.passages: list[list[tuple[float, int, float, Tensor]]] = [[] for _ in self.weights]  # τ, step, ln ℒ, θ
         self.last: list[tuple[float, int, float, Tensor] | None] = [None] * len(self.weights)
 
     def run(self, steps: int) -> None:
-        """Take `steps` steps, or as many as it takes all to pass the last level or to leave the numbers."""
+        """Take `steps` steps; a row ends earlier once it has passed the last level or is no longer finite."""
         import torch
 
         tau = torch.zeros(len(self.weights), dtype=torch.float64)
@@ -184,22 +194,22 @@ class _Descents:
             done = torch.from_numpy(self.passed == len(self.levels))
             ends = alive & (done | ~finite | torch.tensor(step == steps))
             for row in (ends & finite).nonzero().flatten().tolist():
-                self.last[row] = (float(tau[row]), step, float(ln_risk[row]), _unit(self.weights[row]))
+                self.last[row] = (float(tau[row]), step, float(ln_risk[row]), directions(self.weights[row]))
             alive &= ~ends
             if not bool(alive.any()):
                 return
 
     def _gradient(self) -> tuple[Tensor, Tensor]:
-        """Each row's gradient of what it descends on, (R, D), and ln ℒ before its step, (R,)."""
+        """Each row's gradient of ℒ̄, or of ln ℒ, (R, D), and ln ℒ before its step, (R,)."""
         import torch
 
-        from dirconv.flow import ensemble as _ensemble
+        from dirconv.flow import ensemble
 
         leaf = self.weights.detach().clone().requires_grad_()
         margins = torch.func.vmap(self.maps.function)(leaf, *self.maps.data)
         values = margins.detach()
-        slopes = _ensemble.slopes(self.loss, values)
-        ln_risk = _ensemble.ln_risk(self.loss, values)
+        slopes = ensemble.slopes(self.loss, values)
+        ln_risk = ensemble.ln_risk(self.loss, values)
         # −∂/∂p of the mean loss, or of ln ℒ
         q = (slopes - torch.where(self.is_log[:, 0], ln_risk, math.log(self.examples))[:, None]).exp()
         for m, order in self.orders.items():
@@ -208,15 +218,15 @@ class _Descents:
         return -torch.autograd.grad(margins, leaf, q)[0], ln_risk
 
     def _batch(self, m: int, order: np.ndarray) -> Tensor:
-        """Which examples are in the method's next batch: (S, n) of 0 and 1."""
+        """The method's next batch: (S, n), 1 for the examples in it and 0 for others."""
         import torch
 
         size = self.chosen[m].batch
         if order.shape[1] < size:
             order = np.stack([random.permutation(self.examples) for random in self.random])
-        members, self.orders[m] = order[:, :size], order[:, size:]
+        batch, self.orders[m] = order[:, :size], order[:, size:]
         mask = torch.zeros(self.count, self.examples, dtype=torch.float64)
-        return mask.scatter_(1, torch.from_numpy(members), 1.0)
+        return mask.scatter_(1, torch.from_numpy(batch), 1.0)
 
     def _moved(self, gradient: Tensor, step: int) -> Tensor:
         import torch
@@ -228,30 +238,28 @@ class _Descents:
         return self.weights - self.rates * torch.where(self.is_adam, adam, self.velocity)
 
     def _pass(self, row: int, step: int, before: float, now: float, ln_risk: float, weights: Tensor) -> None:
-        """Keep the direction at every level that this step passes first, on the straight line of the step."""
+        """Record the direction at every level that this step is the first to pass, on the step's straight line."""
         while self.passed[row] < len(self.levels) and now >= self.levels[self.passed[row]]:
             level = self.levels[self.passed[row]]
             share = (level - before) / (now - before)
             at = weights + share * (self.weights[row] - weights)
-            self.found[row].append((float(level), step, ln_risk, _unit(at)))
+            self.passages[row].append((float(level), step, ln_risk, directions(at)))
             self.passed[row] += 1
 
     def table(self, seed: int, flow: Kept) -> pd.DataFrame:
         """The seed's table `descents`."""
         import pandas as pd
 
-        from dirconv.problems._flows import angle
-
         tau, theta = flow.at["tau"].to_numpy(), flow.theta.numpy()
         rows = []
         for m, method in enumerate(self.chosen):
             row = m * self.count + seed
-            points = [(*one, False) for one in self.found[row]]
+            points = [(*passage, False) for passage in self.passages[row]]
             if self.last[row] is not None:
                 points.append((*self.last[row], True))
             for level, step, ln_risk, direction, last in points:
                 w = direction.numpy()
-                there = 0 <= level <= tau[-1] + 1e-9
+                reached_by_flow = 0 <= level <= tau[-1] + 1e-9
                 rows.append(
                     {
                         "method": method.name,
@@ -262,15 +270,11 @@ class _Descents:
                         "tau": level,
                         "steps": step,
                         "ln_risk": ln_risk,
-                        "angle": angle(w, _between(tau, theta, level)) if there else math.nan,
+                        "angle": angle(w, _between(tau, theta, level)) if reached_by_flow else math.nan,
                         "to_end": angle(w, theta[-1]),
                     }
                 )
         return pd.DataFrame(rows)
-
-
-def _unit(w: Tensor) -> Tensor:
-    return w / w.norm()
 
 
 def _between(tau: np.ndarray, theta: np.ndarray, at: float) -> np.ndarray:

@@ -1,6 +1,6 @@
-r"""One network, one start, several losses: to which direction does the flow of each go?
+r"""One network and one start under several losses: to which direction does each flow tend?
 
-Every flow starts at the same initial weights and follows its own loss, to ℒ < ℓ(0) and from there to the same τ.
+Every flow starts at the same initial weights and follows its own loss to ℒ < ℓ(0), and from there to the same τ.
 `cubic` is ℓ(z) = e^(−z³), `polynomial` has the tail z^(−2); for two classes cross-entropy is the logistic loss of the
 outputs' difference. Directions are compared as weights and as functions, the latter as vectors of the outputs at all
 images: weights may differ by a symmetry of the network where functions do not.
@@ -17,6 +17,10 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
+from dirconv.geometry import angle
+from dirconv.losses import LN_AT_ZERO
 from dirconv.problems import Followed, _dense
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from dirconv.problems._flows import Kept
 
 TABLES = ("path", "losses")
-FIRST = "exponential"  # what the others are compared with
+FIRST = "exponential"  # the others are compared with it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,29 +68,24 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     data = _dense.images(spec, seeds)
     start = _dense.start(spec, seeds)
     runs = {loss: _flows.follow(*_dense.margin_map(spec, data, loss), start, spec) for loss in spec.losses}
-    found = []
+    followed = []
     for i, first in enumerate(runs[FIRST]):
-        images = _dense.Data(*(getattr(data, field.name)[i] for field in dataclasses.fields(data)))
-        parts = [_compared(spec, loss, kept[i], first, images) for loss, kept in runs.items()]
-        found.append(Followed({"path": first.path, "losses": pd.concat(parts, ignore_index=True)}, first.stop))
-    return found
+        parts = [_compared(spec, loss, kept[i], first, data.of(i)) for loss, kept in runs.items()]
+        followed.append(first.followed(losses=pd.concat(parts, ignore_index=True)))
+    return followed
 
 
 def _compared(spec: Spec, loss: str, kept: Kept, first: Kept, data: _dense.Data) -> pd.DataFrame:
     import torch
 
-    from dirconv import losses
-    from dirconv.problems._flows import angle
-
     everything = torch.cat([data.x, data.x_test])
 
-    def functions(one: Kept) -> list:
-        return [_dense.output(spec, theta, everything).numpy() for theta in one.theta]
+    def functions(run: Kept) -> list[np.ndarray]:
+        return [_dense.output(spec, theta, everything).numpy() for theta in run.theta]
 
-    own, theirs = functions(kept), functions(first)
+    outputs, first_outputs = functions(kept), functions(first)
     at_same = {round(tau, 9): j for j, tau in enumerate(first.at["tau"])}
     best = _best(spec, data)
-    ln_at_zero = losses.get("exponential" if loss == "cubic" else loss).ln_at_zero
     rows = []
     for j, theta in enumerate(kept.theta):
         w, tau = theta.numpy(), round(kept.at["tau"].iloc[j], 9)
@@ -95,29 +94,21 @@ def _compared(spec: Spec, loss: str, kept: Kept, first: Kept, data: _dense.Data)
         rows.append(
             {
                 "loss": loss,
-                "below": bool(kept.at["ln_risk"].iloc[j] < ln_at_zero),
+                "below": bool(kept.at["ln_risk"].iloc[j] < LN_AT_ZERO[loss]),
                 "angle": math.nan if same is None else angle(w, first.theta[same].numpy()),
                 "to_end": angle(w, first.theta[-1].numpy()),
-                "function_angle": math.nan if same is None else angle(own[j], theirs[same]),
-                "function_to_end": angle(own[j], theirs[-1]),
-                "function_to_own_end": angle(own[j], own[-1]),
+                "function_angle": math.nan if same is None else angle(outputs[j], first_outputs[same]),
+                "function_to_end": angle(outputs[j], first_outputs[-1]),
+                "function_to_own_end": angle(outputs[j], outputs[-1]),
                 "margin": float(margins.min()),
-                "to_best": math.nan if best is None else angle(_product(spec, theta), best),
+                "to_best": math.nan if best is None else angle(_dense.product(spec.shapes, theta), best),
             }
         )
     return kept.at.assign(**{name: [row[name] for row in rows] for name in rows[0]})
 
 
-def _product(spec: Spec, theta):
-    """W_k ⋯ W₁ of a linear network, (64,)."""
-    import torch
-
-    parts = _dense.layers(spec, theta)
-    return (torch.linalg.multi_dot(parts[::-1]) if len(parts) > 1 else parts[0]).numpy().ravel()
-
-
-def _best(spec: Spec, data: _dense.Data):
-    """The maximum-margin direction of a linear network's product, (64,); None for another."""
+def _best(spec: Spec, data: _dense.Data) -> np.ndarray | None:
+    """The maximum-margin direction of a linear network's product, (64,); None for other networks."""
     if spec.activation != "linear":
         return None
     from dirconv.oracles import hard_margin

@@ -1,4 +1,4 @@
-r"""Margin maps that are no networks: homogeneous polynomials, and factors of a tensor.
+r"""Margin maps that are not networks: homogeneous polynomials, and the factors of a tensor.
 
     polynomial    p_i(w) = s_i ⟨T_i, w ⊗ ⋯ ⊗ w⟩, degree L; T_i standard normal, s_i so that p_i(w*) > 0 at a random w*
     tensor        p_i(U) = y_i Σ_r ∏_m ⟨u_rm, x_im⟩, m = 1 … L: the inner product of the tensor Σ_r u_r1 ⊗ ⋯ ⊗ u_rL,
@@ -46,7 +46,7 @@ class Spec(Flowing):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self, "dimension", "examples", "rank", "teacher")
-        if not 2 <= self.degree <= 6:  # a polynomial's coefficients number dimension^degree for every example
+        if not 2 <= self.degree <= 6:  # a polynomial has dimension^degree coefficients for every example
             raise ValueError(f"degree: must be from 2 to 6, got {self.degree}")
 
     @property
@@ -75,14 +75,13 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     """See `dirconv.problems`."""
     import torch
 
-    from dirconv import losses
-    from dirconv.margins.ensemble import EnsembleMap
     from dirconv.problems import _flows
 
     of_tensor = spec.kind == "tensor"
     shape = (spec.degree, spec.dimension)
+    size = spec.rank * math.prod(shape) if of_tensor else spec.dimension
 
-    def function(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    def margins(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return y * (tensor(flat.view(spec.rank, *shape), x) if of_tensor else polynomial(flat, x))
 
     parts, starts = [], []
@@ -95,19 +94,12 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
             x = torch.from_numpy(random.normal(size=(spec.examples, *[spec.dimension] * spec.degree)))
             y = polynomial(torch.from_numpy(random.normal(size=spec.dimension)), x).sign()
         parts.append((x, y))
-        size = spec.rank * math.prod(shape) if of_tensor else spec.dimension
         starts.append(np.random.default_rng((seed, 1)).normal(size=size) / math.sqrt(spec.dimension))
     data = tuple(torch.stack(part) for part in zip(*parts, strict=True))
-    loss = losses.get(spec.loss)
-    maps = EnsembleMap(function, data, spec.degree)
-    found = []
-    for kept in _flows.follow(maps, loss, torch.from_numpy(np.stack(starts)), spec):
-        theta = kept.theta.numpy()
-        limit = kept.at.assign(
-            to_start=[_flows.angle(one, theta[0]) for one in theta],
-            to_end=[_flows.angle(one, theta[-1]) for one in theta],
-            margin=kept.maps.values(kept.theta).amin(1).numpy(),
+    return [
+        kept.followed(
+            decomposition=_flows.decomposition(kept),
+            limit=kept.at.assign(**kept.to_ends(), margin=kept.maps.values(kept.theta).amin(1).numpy()),
         )
-        tables = {"path": kept.path, "decomposition": _flows.decomposition(kept, loss), "limit": limit}
-        found.append(Followed(tables, kept.stop))
-    return found
+        for kept in _flows.run(spec, margins, data, np.stack(starts))
+    ]

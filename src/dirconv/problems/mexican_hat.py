@@ -1,4 +1,4 @@
-r"""The Mexican hat: smooth and homogeneous but not definable, and its direction circles for ever.
+r"""The Mexican hat: smooth and homogeneous but not definable; its direction circles for ever.
 
     f(r, φ) = e^(−R) [1 − C sin(φ − R)],     R = 1/(1 − r²),     C = 4r⁴/(4r⁴ + R⁻⁴)     (r < 1; f = 0 beyond)
 
@@ -54,7 +54,7 @@ class Spec:
     def __post_init__(self) -> None:
         require_positive(self, "degree", "turns", "tolerance", "points")
         if self.turns > MOST_TURNS:
-            raise ValueError(f"turns: at most {MOST_TURNS}, beyond which τ is no float64, got {self.turns}")
+            raise ValueError(f"turns: at most {MOST_TURNS}, beyond which τ overflows float64, got {self.turns}")
 
     @property
     def data(self) -> str:
@@ -72,21 +72,26 @@ def shape(big_r: np.ndarray, delta: np.ndarray) -> tuple[np.ndarray, ...]:
     return square, g, g + slope * np.cos(delta) + c * np.sin(delta), c * np.sin(delta)
 
 
+def slope(spec: Spec, big_r: np.ndarray, delta: np.ndarray) -> tuple[np.ndarray, ...]:
+    """r², G, C sin δ, S, 1 − f and tan ∠ at R and δ."""
+    square, g, rise, turn = shape(big_r, delta)
+    s = np.sqrt(4 * square * big_r**3 * rise**2 + turn**2 / square)
+    height = 1 - np.exp(-big_r) * g
+    return square, rise, turn, s, height, np.exp(-big_r) * s / (spec.degree * height)
+
+
 def rates(spec: Spec, state: np.ndarray) -> np.ndarray:
     """d/dζ of (R, η, w, ∫ tan² dτ); state (4,) or (4, k)."""
     big_r, eta, w, _ = state
-    square, g, rise, turn = shape(big_r, eta / big_r**4)
-    s = np.sqrt(4 * square * big_r**3 * rise**2 + turn**2 / square)
-    height = 1 - np.exp(-big_r) * g
+    square, rise, turn, s, height, tan = slope(spec, big_r, eta / big_r**4)
     d_r = 4 * square * big_r**3 * rise / s
     d_phi = -turn / (square * s)
     d_w = spec.degree * height / s - w * d_r
-    tan = np.exp(-big_r) * s / (spec.degree * height)
     return np.stack([d_r, big_r**4 * (d_phi - d_r) + 4 * eta / big_r * d_r, d_w, tan])
 
 
 def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
-    """See `dirconv.problems`; a seed draws where in the valley it starts, and how far beside it."""
+    """See `dirconv.problems`; a seed draws the start's R and its distance δ from the valley."""
     return [_follow(spec, seed) for seed in seeds]
 
 
@@ -94,19 +99,17 @@ def _follow(spec: Spec, seed: int) -> Followed:
     from scipy.integrate import solve_ivp
 
     random = np.random.default_rng((seed, 1))
-    big_r, beside = random.uniform(2.5, 4.0), random.uniform(-0.3, 0.3)
-    start = [big_r, beside * big_r**4, 0.0, 0.0]
-    first = big_r + beside
-
-    def angle(state: np.ndarray) -> np.ndarray:
-        return state[0] + state[1] / state[0] ** 4 - first  # φ since the start
+    big_r, delta = random.uniform(2.5, 4.0), random.uniform(-0.3, 0.3)
+    start = [big_r, delta * big_r**4, 0.0, 0.0]
+    first = big_r + delta
 
     def around(_: float, state: np.ndarray) -> float:
-        return float(angle(state)) - 2 * math.pi * spec.turns
+        turned = state[0] + state[1] / state[0] ** 4 - first  # φ since the start
+        return float(turned) - 2 * math.pi * spec.turns
 
     around.terminal = True
-    with np.errstate(over="ignore"):  # SciPy's own search for difference steps
-        found = solve_ivp(
+    with np.errstate(over="ignore"):  # overflows in SciPy's search for finite-difference steps do no harm
+        solution = solve_ivp(
             lambda _, state: rates(spec, state),
             (0.0, 4 * math.pi * spec.turns + 10),
             start,
@@ -116,11 +119,12 @@ def _follow(spec: Spec, seed: int) -> Followed:
             dense_output=True,
             events=around,
         )
-    whole = len(found.t_events[0]) > 0
-    zeta = np.linspace(0.0, found.t[-1], spec.points + 1)
-    state = found.sol(zeta)
+    finished = len(solution.t_events[0]) > 0
+    zeta = np.linspace(0.0, solution.t[-1], spec.points + 1)
+    state = solution.sol(zeta)
     state[2, 0] = 0.0
-    return Followed(_tables(spec, zeta, state, found.nfev, found.njev), "steps" if whole else "step_underflow")
+    tables = _tables(spec, zeta, state, solution.nfev, solution.njev)
+    return Followed(tables, "steps" if finished else "step_underflow")
 
 
 def _tables(
@@ -129,9 +133,7 @@ def _tables(
     import pandas as pd
 
     big_r, eta, w, integral = state
-    square, g, rise, turn = shape(big_r, eta / big_r**4)
-    height = 1 - np.exp(-big_r) * g
-    tan = np.exp(-big_r) * np.sqrt(4 * square * big_r**3 * rise**2 + turn**2 / square) / (spec.degree * height)
+    square, _, _, _, height, tan = slope(spec, big_r, eta / big_r**4)
     tau = np.maximum.accumulate(np.exp(big_r) * w)
     with np.errstate(over="ignore"):
         norm = np.exp(tau)

@@ -1,16 +1,19 @@
-r"""Planar data and a shallow ReLU network: what its prediction surface looks like early and late.
+r"""Planar data and a shallow ReLU network: its prediction surface early and late.
 
     f(x) = m^(−1/2) Σ_j a_j max(0, ⟨w_j, (x₁, x₂, 1)⟩),     a_j, w_j ~ N(0, 1) at the start, degree 2,
 
-the constant coordinate being an input, so that f is homogeneous in its weights. Points are uniform in [−1, 1]²,
-labelled by a random network of this kind with `teacher` neurons; the `removed` share with the smallest outputs is left
-out. The surface is looked at on a grid, as a direction f/‖f‖ in the space of functions on it, at the kept points of
-the flow, and compared with the maximum-margin predictor of the neural tangent kernel at infinite width, known exactly
-(`dirconv.oracles.kernel`). Data depend on the seed alone, so that widths can be compared.
+the constant 1 being an input, so that f is homogeneous in its weights. Points are uniform in [−1, 1]², labelled by a
+random network of this kind with `teacher` neurons; the share `removed` with the smallest outputs is left out. The
+surface is f on a grid, compared by its direction f/‖f‖: with itself at other kept points, and with the maximum-margin
+predictor of the neural tangent kernel at infinite width, known exactly (`dirconv.oracles.kernel`). Data depend on the
+seed alone, so that widths can be compared.
 
-Tables besides `path` and `decomposition`: `surfaces` (a row a kept point: angle in radians between the network's
-surface and its own at the start of the flow, where ℒ < ℓ(0) was reached; its own at the end; the kernel's), `grid`
-(f/max|f| on the grid: the kernel's, at the start, at the end) and `points` (the data).
+Tables besides `path` and `decomposition`:
+
+`surfaces`  a row a kept point: angles in radians of the surface to the one at the start of the flow, where ℒ < ℓ(0)
+            was reached, to the one at the end, and to the kernel's
+`grid`      f/max|f| on the grid: of the kernel, at the start, at the end
+`points`    the data
 
 Source: Ji & Telgarsky 2020, Figure 1; docs/theorems.md says what was chosen here.
 """
@@ -22,6 +25,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from dirconv.geometry import angles
 from dirconv.options import require_positive
 from dirconv.oracles import kernel
 from dirconv.problems import Followed
@@ -31,10 +35,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-    from dirconv.problems._flows import Kept
-
 TABLES = ("path", "decomposition", "surfaces", "grid", "points")
-GRID = 61  # points a side
+GRID = 61  # points on a side
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ def lifted(points: np.ndarray) -> np.ndarray:
 
 
 def grid() -> np.ndarray:
-    """Where surfaces are looked at, (GRID², 2)."""
+    """The points at which surfaces are compared, (GRID², 2)."""
     side = np.linspace(-1, 1, GRID)
     return np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
 
@@ -87,7 +89,7 @@ def examples(spec: Spec, seed: int) -> tuple[np.ndarray, np.ndarray]:
         output = np.maximum(lifted(points) @ w.T, 0) @ a
         chosen = np.flatnonzero(np.abs(output) > np.quantile(np.abs(output), spec.removed))[: spec.examples]
         y = np.sign(output[chosen])
-        if abs(y.mean()) <= 0.5:
+        if abs(y.mean()) <= 0.5:  # at least a quarter of either label
             return points[chosen], y
 
 
@@ -95,8 +97,6 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     """See `dirconv.problems`."""
     import torch
 
-    from dirconv import losses
-    from dirconv.margins.ensemble import EnsembleMap
     from dirconv.problems import _flows
 
     m = spec.width
@@ -105,38 +105,27 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
         return (x @ flat[: 3 * m].view(m, 3).T).clamp(min=0) @ flat[3 * m :] / m**0.5
 
     data = [examples(spec, seed) for seed in seeds]
-    x = torch.from_numpy(np.stack([lifted(points) for points, _ in data]))
-    y = torch.from_numpy(np.stack([labels for _, labels in data]))
-    start = torch.from_numpy(np.stack([np.random.default_rng((seed, 1)).normal(size=4 * m) for seed in seeds]))
-    loss = losses.get(spec.loss)
-    maps = EnsembleMap(lambda flat, x, y: y * network(flat, x), (x, y), spec.degree)
+    x = np.stack([lifted(points) for points, _ in data])
+    y = np.stack([labels for _, labels in data])
+    start = np.stack([np.random.default_rng((seed, 1)).normal(size=4 * m) for seed in seeds])
     at = grid()
     lattice = torch.from_numpy(lifted(at))
-    found = []
-    for (points, labels), kept in zip(data, _flows.follow(maps, loss, start, spec), strict=True):
+    followed = []
+    runs = _flows.run(spec, lambda flat, x, y: y * network(flat, x), (x, y), start)
+    for (points, labels), kept in zip(data, runs, strict=True):
         values = np.stack([network(theta, lattice).numpy() for theta in kept.theta])
         best = kernel.max_margin(lifted(points), labels)
         reference = kernel.predict(lifted(points), labels, best.dual, lifted(at))
-        tables = {
-            "path": kept.path,
-            "decomposition": _flows.decomposition(kept, loss),
-            "surfaces": _surfaces(kept, values, reference, best.gap),
-            "grid": _grid(at, {"kernel": reference, "start": values[0], "end": values[-1]}),
-            "points": _points(points, labels),
-        }
-        found.append(Followed(tables, kept.stop))
-    return found
-
-
-def _surfaces(kept: Kept, values: np.ndarray, reference: np.ndarray, gap: float) -> pd.DataFrame:
-    from dirconv.problems._flows import angle
-
-    return kept.at.assign(
-        to_start=[angle(one, values[0]) for one in values],
-        to_end=[angle(one, values[-1]) for one in values],
-        to_kernel=[angle(one, reference) for one in values],
-        kernel_gap=gap,
-    )
+        surfaces = kept.at.assign(**kept.to_ends(values), to_kernel=angles(values, reference), kernel_gap=best.gap)
+        followed.append(
+            kept.followed(
+                decomposition=_flows.decomposition(kept),
+                surfaces=surfaces,
+                grid=_grid(at, {"kernel": reference, "start": values[0], "end": values[-1]}),
+                points=_points(points, labels),
+            )
+        )
+    return followed
 
 
 def _grid(at: np.ndarray, surfaces: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -5,18 +5,21 @@ r"""Two-layer squared-ReLU networks in two or three dimensions, whose global max
 
 With fixed signs the normalized margin is that of a signed measure of total variation one with mass ‖w_j‖²/‖W‖² at
 w_j/‖w_j‖, and the best measure is known (`dirconv.oracles.signed_measure`). A start whose neurons of both signs cover
-the sphere (`start: cover`: evenly spread, turned at random) is to reach it; `start: random` draws directions, and need
-not where they are few.
+the sphere (`start: cover`, evenly spread and turned at random) should reach it. `start: random` draws directions, and
+may miss it where they are few.
 
 With trained outputs c_j = a_j ‖w_j‖² costs 3 · 2^(−2/3) |c_j|^(2/3) of ‖W‖², a 2/3-quasi-norm: nothing convex
 certifies the limit. Σ|c_j| ≤ 2/(3√3) ‖W‖³ bounds the normalized margin by 2γ*/(3√3), attained only by one neuron.
 
-Data: x standard normal, labelled by a random squared-ReLU network of `teacher` neurons, those with small outputs left
-out (the lowest third by |f|/‖x‖²).
+Data: x standard normal, labelled by a random squared-ReLU network of `teacher` neurons; the third with the lowest
+|f|/‖x‖² is left out.
 
-Tables besides `path` and `decomposition`: `limit` (a row a kept point: normalized margin; `ratio`, over its bound;
-`function_ratio`, of the function per total variation, over γ*; both bounds of γ*), `neurons` (first, middle and last
-kept points: direction, signed mass of each neuron) and `atoms` (of the best measure).
+Tables besides `path` and `decomposition`:
+
+`limit`    a row a kept point: normalized margin; `ratio` to its bound; `function_ratio`, the function's margin per
+           total variation over γ*; both bounds of γ*
+`neurons`  at the first, middle and last kept point: direction and signed mass of each neuron
+`atoms`    of the best measure
 
 Source: Ji & Telgarsky 2020, Section 4; Chizat & Bach 2020 for the measure.
 """
@@ -84,11 +87,10 @@ def examples(spec: Spec, seed: int) -> tuple[np.ndarray, np.ndarray]:
         a = np.where(np.arange(spec.teacher) % 2 == 0, 1.0, -1.0)
         x = random.normal(size=(3 * spec.examples, spec.dimension))
         output = np.maximum(x @ w.T, 0) ** 2 @ a
-        clear = np.abs(output) / (x**2).sum(1)
-        chosen = np.flatnonzero(clear >= max(np.quantile(clear, 1 / 3), 1e-3))[: spec.examples]
+        size = np.abs(output) / (x**2).sum(1)
+        chosen = np.flatnonzero(size >= max(np.quantile(size, 1 / 3), 1e-3))[: spec.examples]
         y = np.sign(output[chosen])
-        # both labels, and enough of them
-        if len(chosen) == spec.examples and abs(y.mean()) <= 0.5:
+        if len(chosen) == spec.examples and abs(y.mean()) <= 0.5:  # at least a quarter of either label
             return x[chosen], y
 
 
@@ -132,34 +134,30 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     """See `dirconv.problems`."""
     import torch
 
-    from dirconv import losses
-    from dirconv.margins.ensemble import EnsembleMap
     from dirconv.problems import _flows
 
     m, d = spec.neurons, spec.dimension
     fixed = torch.from_numpy(signs(spec))
 
-    def function(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    def margins(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
         hidden = (x @ flat[: m * d].view(m, d).T).clamp(min=0).square()
         return y * (hidden @ (flat[m * d :] if spec.trained else fixed))
 
     data = [examples(spec, seed) for seed in seeds]
-    x, y = (torch.from_numpy(np.stack(part)) for part in zip(*data, strict=True))
-    first = torch.from_numpy(np.stack([start(spec, seed) for seed in seeds]))
-    loss = losses.get(spec.loss)
-    maps = EnsembleMap(function, (x, y), spec.degree)
-    found = []
-    for one, kept in zip(data, _flows.follow(maps, loss, first, spec), strict=True):
-        best = signed_measure.solve(*one)
-        tables = {
-            "path": kept.path,
-            "decomposition": _flows.decomposition(kept, loss),
-            "limit": _limit(spec, kept, one, best),
-            "neurons": _neurons(spec, kept),
-            "atoms": _atoms(spec, best),
-        }
-        found.append(Followed(tables, kept.stop))
-    return found
+    stacked = tuple(np.stack(part) for part in zip(*data, strict=True))
+    followed = []
+    runs = _flows.run(spec, margins, stacked, np.stack([start(spec, seed) for seed in seeds]))
+    for (x, y), kept in zip(data, runs, strict=True):
+        best = signed_measure.solve(x, y)
+        followed.append(
+            kept.followed(
+                decomposition=_flows.decomposition(kept),
+                limit=_limit(spec, kept, x, y, best),
+                neurons=_neurons(spec, kept),
+                atoms=_atoms(spec, best),
+            )
+        )
+    return followed
 
 
 def _masses(spec: Spec, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -171,8 +169,7 @@ def _masses(spec: Spec, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return w / np.maximum(size, 1e-300)[:, None], outputs * size**2
 
 
-def _limit(spec: Spec, kept: Kept, data: tuple[np.ndarray, np.ndarray], best: Margin) -> pd.DataFrame:
-    x, y = data
+def _limit(spec: Spec, kept: Kept, x: np.ndarray, y: np.ndarray, best: Margin) -> pd.DataFrame:
     bound = best.upper * (2 / (3 * math.sqrt(3)) if spec.trained else 1.0)
     margins, ratios, of_function = [], [], []
     for theta in kept.theta.numpy():

@@ -1,4 +1,4 @@
-"""Stage `homogeneity`: has a network the degree that is declared for it? Written down, and enforced by training."""
+"""Stage `homogeneity`: does a network have its declared degree? The answer is recorded, and enforced by training."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ import torch
 
 from dirconv import artifacts, models
 from dirconv.errors import UserError
-from dirconv.margins import homogeneity
+from dirconv.homogeneity import SCALES, TOLERANCE, deviations
 from dirconv.margins.network import NetworkMap
 from dirconv.stages import _job
 from dirconv.stages._provenance import made_by
 
-SCALES = (0.25, 0.5, 0.8, 1.25, 2.0, 4.0)  # c in f(cW) = c^L f(W)
-TOLERANCE = 1e-6  # relative; a homogeneous network in float64 stays below 1e-12
 IMAGES = 64
 SIDE = 32
 
@@ -25,7 +23,7 @@ SIDE = 32
 def run(spec: dict[str, Any], out: Path) -> None:
     """Write homogeneity.parquet (scale, degree, estimated_degree, deviation) and manifest.json to `out`.
 
-    Homogeneity is a property of the network, not of data, so it is asked on standard normal images, in float64.
+    Homogeneity is a property of the network and not of data, so it is checked on standard normal images, in float64.
     """
     _job.prepare({"threads": 1, "device": "cpu"})
     generator = torch.Generator().manual_seed(spec["seed"])
@@ -35,13 +33,13 @@ def run(spec: dict[str, Any], out: Path) -> None:
     two_classes = spec["outputs"] == 1
     labels = torch.ones(IMAGES, dtype=torch.float64) if two_classes else torch.zeros(IMAGES, dtype=torch.int64)
     margin_map = NetworkMap(network, images, labels, spec["degree"], model.coupled, chunk=IMAGES)
-    table = pd.DataFrame(homogeneity(margin_map, margin_map.flatten(), SCALES, generator))
+    table = pd.DataFrame(deviations(margin_map, margin_map.flatten(), SCALES, generator))
     artifacts.write_table(out / "homogeneity.parquet", table)
     artifacts.write_manifest(out, ["homogeneity.parquet"], {"specification": spec, "made_by": made_by("homogeneity", spec)})
 
 
 def require(folder: Path, run_name: str) -> None:
-    """Refuse to train a network whose declared degree its own check contradicts."""
+    """UserError if the check in `folder` contradicts the degree that the network declares."""
     degree = artifacts.read_manifest(folder)["specification"]["degree"]
     if degree is None:
         return

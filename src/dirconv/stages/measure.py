@@ -1,15 +1,13 @@
-"""Stage `measure`: a trajectory → one table for each module of `dirconv.measures`, all that claims and figures read."""
+"""Stage `measure`: a trajectory → a table for each module of `dirconv.measures`; claims and figures read only these."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from dirconv import artifacts, losses, measures
+from dirconv import artifacts
 from dirconv.options import member, modules
-from dirconv.stages import _job
+from dirconv.stages import _job, _trajectory
 from dirconv.stages._provenance import made_by
 from dirconv.stages._summary import summary
 
@@ -19,23 +17,10 @@ def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: P
     device = _job.prepare(spec)
     source = artifacts.read_manifest(trajectory)
     origin = artifacts.read_manifest(start)
-    train_map, test_map = _job.maps(spec, split, device)
-    if spec["frozen"]:
-        first = artifacts.read_tensors(start / "start.safetensors")["weights"]
-        train_map = train_map.frozen(torch.from_numpy(first).to(device))
-    snapshots = artifacts.read_tensors(trajectory / "snapshots.safetensors")
-    found = measures.Trajectory(
-        training=artifacts.read_table(start / "training.parquet"),
-        steps=artifacts.read_table(trajectory / "steps.parquet"),
-        snapshot_steps=snapshots["steps"],
-        weights=torch.from_numpy(snapshots["weights"]).to(device),
-        train=train_map,
-        test=test_map,
-        loss=losses.get(spec["loss"]),
-    )
+    followed = _trajectory.load(spec, split, start, trajectory, device)
     names = modules("measures")
     for name in names:
-        artifacts.write_table(out / f"{name}.parquet", member("measures", name, "measure").table(found))
+        artifacts.write_table(out / f"{name}.parquet", member("measures", name, "measure").table(followed))
     data = artifacts.read_manifest(split)
     artifacts.write_manifest(
         out,
@@ -44,7 +29,7 @@ def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: P
             "specification": spec,
             "made_by": made_by("measure", spec, data, origin, source, device=_job.in_words(device)),
             "stop": source["stop"],
-            "summary": summary(found.path),
+            "summary": summary(followed.path),
             "trajectory": {key: source[key] for key in ("made_by", "files")},
             "data": {key: data[key] for key in ("variant", "classes", "counts", "source_sha256")},
         },

@@ -7,32 +7,17 @@ from typing import Any
 
 from dirconv import artifacts
 from dirconv.options import member
+from dirconv.stages import _job, _trajectory
 from dirconv.stages._provenance import made_by
 
 
 def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: Path) -> None:
     """Write <probe>.parquet and manifest.json to `out`."""
-    import torch  # here: the workflow asks this module for hashes only
-
-    from dirconv import losses, measures
-    from dirconv.stages import _job
-
     device = _job.prepare(spec)
     source = artifacts.read_manifest(trajectory)
-    train, test = _job.maps(spec, split, device)
-    first = torch.from_numpy(artifacts.read_tensors(start / "start.safetensors")["weights"]).to(device)
-    snapshots = artifacts.read_tensors(trajectory / "snapshots.safetensors")
-    found = measures.Trajectory(
-        training=artifacts.read_table(start / "training.parquet"),
-        steps=artifacts.read_table(trajectory / "steps.parquet"),
-        snapshot_steps=snapshots["steps"],
-        weights=torch.from_numpy(snapshots["weights"]).to(device),
-        train=train.frozen(first) if spec["frozen"] else train,
-        test=test,
-        loss=losses.get(spec["loss"]),
-    )
+    followed = _trajectory.load(spec, split, start, trajectory, device)
     name = spec["probe"]
-    artifacts.write_table(out / f"{name}.parquet", member("probes", name, "probe").table(found))
+    artifacts.write_table(out / f"{name}.parquet", member("probes", name, "probe").table(followed))
     data = artifacts.read_manifest(split)
     record = {
         "specification": spec,

@@ -1,6 +1,6 @@
 """Stage `problem`: a small problem whose answer is known, followed from all of its seeds in one process → tables.
 
-A seed's tables lie where those of a network's run lie, so that the same rules and figures read them.
+A seed's tables have the same place as those of a network's run, so that the same rules and figures read them.
 """
 
 from __future__ import annotations

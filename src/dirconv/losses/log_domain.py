@@ -1,8 +1,7 @@
-r"""Losses in the log domain: ln ℒ, softmin weights and ℓ⁻¹(ℒ), exact from margins of −50 to 10⁸ and beyond.
+r"""Losses in the log domain: ln ℒ, softmin weights and ℓ⁻¹(ℒ), exact for margins from −50 to 10⁸ and beyond.
 
-The risk is the paper's total loss, ℒ = Σᵢ ℓ(pᵢ), a sum and not a mean: ℒ < ℓ(0) then means that every example
-is classified correctly. Margins come as an array (n, K−1): one column for two classes, p = y Φ(x); for K classes
-pᵢₖ = Φ_y(x) − Φ_k(x), k ≠ y. At ln(1/ℒ) = 10⁸ the risk itself is no floating-point number; its logarithm is.
+Margins p have shape (n, K−1): one column for two classes, p = y Φ(x); for K classes pᵢₖ = Φ_y(x) − Φ_k(x), k ≠ y.
+At ln(1/ℒ) = 10⁸ the risk itself underflows; its logarithm does not.
 
 ======================  ===============================  ==========================
 loss                    ℓ of one example                 ln(−∂ℓ/∂pᵢₖ)
@@ -13,9 +12,9 @@ cross_entropy           ln(1 + Σₖ e^(−pᵢₖ))              −pᵢₖ −
 polynomial, K = 2       (1 + pᵢ)^(−2), 1 − 2 pᵢ below 0  ln 2 − 3 ln(1 + max(pᵢ, 0))
 ======================  ===============================  ==========================
 
-The last is a control: no theorem of the paper holds for a polynomial tail. Convex and once continuously
-differentiable, ℓ(0) = 1; its weights q ∝ p^(−3) do not concentrate on the smallest margins, and the direction tends to
-a minimum of Σ pᵢ(θ)^(−2) instead of the maximum margin.
+The polynomial loss is a control: the paper's theorems do not cover it. It is convex and once continuously
+differentiable. Its weights q ∝ p^(−3) do not concentrate on the smallest margins, and the direction tends to a minimum
+of Σ pᵢ(θ)^(−2) instead of the maximum margin.
 
 Source: Ji & Telgarsky (2020), Section 2, for ℓ, ℒ and ℓ⁻¹; checked against mpmath in tests/unit/test_losses.py.
 """
@@ -23,35 +22,23 @@ Source: Ji & Telgarsky (2020), Section 2, for ℓ, ℒ and ℓ⁻¹; checked aga
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-LOSSES = ("exponential", "logistic", "cross_entropy", "polynomial")  # kept in step with `get` by a test
-
-
-class Loss(Protocol):
-    """What the flow needs of a loss."""
-
-    name: str
-    ln_at_zero: float  # ln ℓ(0) of one example with one other class: the paper's assumption is ln ℒ < ln ℓ(0)
-
-    def ln_risk(self, margins: Tensor) -> Tensor:
-        """ln ℒ of margins (n, K−1), float64 scalar."""
-
-    def ln_slopes(self, margins: Tensor) -> Tensor:
-        """ln(−∂ℒ/∂p), shape (n, K−1)."""
-
-    def weights(self, margins: Tensor) -> Tensor:
-        """Softmin weights q = −∂ℒ/∂p / Σ(−∂ℒ/∂p), shape (n, K−1), non-negative with sum 1."""
-
-    def inverse(self, ln_risk: float) -> float:
-        """ℓ⁻¹(ℒ) from ln ℒ: the margin at which one example alone (K = 2) would have the risk ℒ."""
+from dirconv.losses import LN_AT_ZERO
 
 
 class _Softmin:
+    """What all losses share: see `dirconv.losses.Loss` for the methods."""
+
+    name: str
+
+    @property
+    def ln_at_zero(self) -> float:
+        return LN_AT_ZERO[self.name]
+
     def ln_slopes(self, margins: Tensor) -> Tensor:
         raise NotImplementedError
 
@@ -63,7 +50,6 @@ class Exponential(_Softmin):
     """ℓ(z) = e^(−z): ln ℒ = logsumexp(−p), q = softmax(−p), ℓ⁻¹(ℒ) = −ln ℒ."""
 
     name = "exponential"
-    ln_at_zero = 0.0
 
     def ln_risk(self, margins: Tensor) -> Tensor:
         return torch.logsumexp(-margins.double().flatten(), 0)
@@ -79,16 +65,15 @@ class CrossEntropy(_Softmin):
     """ℓᵢ = ln(1 + Σₖ e^(−pᵢₖ)); for two classes the logistic loss."""
 
     name = "cross_entropy"
-    ln_at_zero = math.log(math.log(2.0))
 
     def ln_risk(self, margins: Tensor) -> Tensor:
         s = torch.logsumexp(-margins.double(), 1)  # ℓᵢ = softplus(sᵢ)
-        # ln softplus(s): for s ≤ 0 as s + ln(ln(1 + u)/u), u = e^s, whose last term is −u/2 + O(u²) where u is tiny
+        # ln softplus(s) = s + ln(ln(1 + u)/u) for s ≤ 0, u = e^s; the last term is −u/2 + O(u²) where u is tiny
         zero = torch.zeros_like(s)
         u = torch.exp(torch.where(s <= 0, s, zero))
         safe = u.clamp(min=1e-300)
         correction = torch.where(u > 1e-9, torch.log(torch.log1p(safe) / safe), -u / 2)
-        above = torch.where(s > 0, s, zero)  # both branches stay finite: autograd goes through the unused one too
+        above = torch.where(s > 0, s, zero)  # autograd also goes through the unused branch: both must stay finite
         positive = torch.log(above + torch.log1p(torch.exp(-above)))
         return torch.logsumexp(torch.where(s > 0, positive, s + correction), 0)
 
@@ -116,7 +101,6 @@ class Polynomial(_Softmin):
     """ℓ(z) = (1 + z)^(−k) for z ≥ 0 and 1 − k z for z < 0, two classes, k = 2."""
 
     name = "polynomial"
-    ln_at_zero = 0.0
     power = 2.0  # k
 
     def ln_risk(self, margins: Tensor) -> Tensor:
@@ -133,6 +117,4 @@ class Polynomial(_Softmin):
         return math.expm1(-ln_risk / self.power)
 
 
-def get(name: str) -> Loss:
-    """The loss of that name."""
-    return {loss.name: loss for loss in (Exponential(), Logistic(), CrossEntropy(), Polynomial())}[name]
+BY_NAME = {loss.name: loss for loss in (Exponential(), Logistic(), CrossEntropy(), Polynomial())}

@@ -1,6 +1,6 @@
-"""What DenseNets are made of (Huang et al., CVPR 2017): bottlenecks, concatenation, compression ½, batch normalization.
+"""The parts of DenseNets (Huang et al., CVPR 2017): bottlenecks, concatenation, compression ½, batch normalization.
 
-Not homogeneous: batch normalization's offsets and the last layer's bias see to that.
+Batch normalization and the last layer's bias make these networks non-homogeneous.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def network(stem: list[nn.Module], width: int, blocks: tuple[int, ...], growth: int, outputs: int) -> nn.Module:
-    """A DenseNet-BC behind a stem of `width` channels: dense blocks of so many bottleneck layers, pooling between."""
+    """A DenseNet-BC: a stem of `width` channels, dense blocks of `blocks` bottleneck layers, pooling between blocks.
+
+    growth: channels that each bottleneck layer adds. Images (n, channels, side, side) to logits (n, outputs).
+    """
     import torch
     from torch import nn
 
