@@ -95,12 +95,11 @@ class Resolved:
         checked = [f"{name}/homogeneity" for name in self.study.runs]
         found = {}
         for name in modules("figures"):
-            figure = member("figures", name, "figure")
-            kinds = getattr(figure, "PROBLEMS", None)
-            if getattr(figure, "CLAIMED", False):
-                members = self._claimed(name, getattr(figure, "PROBES", ()))
-            elif kinds is not None:
-                members = [one for one, (run, _) in self.solved.items() if self._kind(run) in kinds]
+            figure = member("figures", name, "figure").FIGURE
+            if figure.claimed:
+                members = self._claimed(name, figure.probes)
+            elif figure.problems:
+                members = [one for one, (run, _) in self.solved.items() if self._kind(run) in figure.problems]
             else:
                 members = checked if self.figure_tables(name) == ("homogeneity",) else list(self.members)
             if members:
@@ -120,7 +119,7 @@ class Resolved:
 
     def figure_tables(self, figure: str) -> tuple[str, ...]:
         """The tables of measures that a figure reads."""
-        return member("figures", figure, "figure").TABLES
+        return member("figures", figure, "figure").FIGURE.tables
 
     def is_reference(self, name: str) -> bool:
         """Whether measures (or a probe) stand without their trajectory; UserError if they are not of this very study.
