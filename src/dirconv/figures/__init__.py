@@ -1,20 +1,19 @@
 """Figures: tables in, picture out. Each module is one figure, found by its name.
 
-A module states the tables of measures that it reads (`TABLES`) and has `draw(sources)`, which answers the figure and
-the very data that it shows, in long form; guides (reference slopes, thresholds) are not data. The plotting libraries
-are imported where they are used, so that naming the figures of a study costs nothing. A figure of small problems
-whose answer is known names their kinds (`PROBLEMS`); one with `CLAIMED` shows what the claims that name it read, with
-these runs' `PROBES`; another shows the study's networks. `OPTIONAL` tables are read where a member has them.
+A module declares what it reads and shows, `FIGURE = Figure(tables=…)`, and has `draw(sources)`, which returns the
+picture and, in long form, the data it shows. Guides (reference slopes, thresholds) are not data. The module's docstring
+is its caption on the audit page. Plotting libraries are imported inside functions, so that listing a study's figures
+costs nothing.
 
-Curves of the flow begin where ℒ < ℓ(0) first holds, and τ and ζ count from there; a run that never gets there is
-left out, unless the figure says that it shows it.
+Curves of the flow begin where ℒ < ℓ(0) first holds; τ and ζ count from there. A run that never gets there is left out
+unless the figure says that it shows it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,9 +24,9 @@ from dirconv.losses import LN_AT_ZERO
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Source", "first_seeds", "positive", "reached", "stack", "style", "thin"]
+__all__ = ["Figure", "Source", "exponential_tails", "first_seeds", "positive", "separating", "stack", "style", "thin"]
 
-POINTS = 400  # of a curve, at most
+POINTS = 400  # most points of a curve
 NAMES = {
     "alexnet": "AlexNet",
     "densenet": "DenseNet",
@@ -35,7 +34,7 @@ NAMES = {
     "squared_relu": "squared ReLU",
     "planar": "shallow ReLU",
     "mexican_hat": "Mexican hat",
-    # problems whose runs' own names say all
+    # problems whose runs have names that say enough
     "dense": "",
     "dense_losses": "",
     "dense_descents": "",
@@ -44,27 +43,54 @@ NAMES = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Figure:
+    """What a figure's module reads, and which runs it shows.
+
+    tables: tables of measures that it reads of every source.
+    optional: tables that it reads of those sources that have them.
+    problems: kinds of small problems that it shows; empty: it shows the study's networks.
+    claimed: it shows what the claims that name it read, whether networks or problems.
+    probes: with `claimed`, also these probes of the same runs.
+    """
+
+    tables: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    claimed: bool = False
+    probes: tuple[str, ...] = ()
+
+    def tables_in(self, stored: Container[str]) -> tuple[str, ...]:
+        """The tables to read of a source that has those in `stored`."""
+        return (*self.tables, *(table for table in self.optional if table in stored))
+
+
+@dataclasses.dataclass(frozen=True)
 class Source:
     """The measures of one run and seed (or of one homogeneity check)."""
 
     member: str  # folder below measures/, e.g. alexnet/seed0
-    tables: dict[str, pd.DataFrame]  # by the names in the figure's TABLES
+    tables: dict[str, pd.DataFrame]  # by name
     record: dict[str, Any]  # the measures' manifest: specification, stop reason, …
+
+    @property
+    def specification(self) -> dict[str, Any]:
+        """What was run."""
+        return self.record["specification"]
 
     @property
     def run(self) -> str:
         """The run's name in its study."""
-        return self.record["specification"]["run"]
+        return self.specification["run"]
 
     @property
     def seed(self) -> int:
-        """Of the run."""
-        return self.record["specification"]["seed"]
+        """The run's seed."""
+        return self.specification["seed"]
 
     @property
     def degree(self) -> int | None:
         """The declared degree L, or None."""
-        return self.record["specification"]["degree"]
+        return self.specification["degree"]
 
     @property
     def ln_at_zero(self) -> float:
@@ -73,20 +99,26 @@ class Source:
 
     @property
     def network(self) -> str:
-        """What the run is called in a legend: its network, and its own name where that says more."""
-        model = self.record["specification"]["model"]["name"]
+        """The run's name in a legend: its network, and the rest of the run's name where that says more."""
+        model = self.specification["model"]["name"]
         name = NAMES.get(model, model.replace("_", " "))
         more = self.run.removeprefix(model).strip("_-").replace("_", " ")
         return f"{name} ({more})" if name and more else name or more
 
     @property
+    def short_name(self) -> str:
+        """The run's name in a panel's title: a small problem's activation, where it has one."""
+        name = self.specification.get("problem", {}).get("activation", self.network)
+        return name.replace("_", " ").replace("relu", "ReLU")
+
+    @property
     def identity(self) -> dict[str, Any]:
-        """Columns that say whose a row is."""
+        """Columns that say which run and seed a row belongs to."""
         return {"run": self.run, "network": self.network, "seed": self.seed}
 
     @functools.cached_property
     def path(self) -> pd.DataFrame:
-        """The steps from the first at which ℒ < ℓ(0), τ and ζ counted from there, with log_inverse_risk = ln(1/ℒ)."""
+        """The steps from the first with ℒ < ℓ(0), τ and ζ counted from there, with log_inverse_risk = ln(1/ℒ)."""
         path = self.tables["path"]
         path = path[path["below"].cummax()].copy()
         for column in ("tau", "zeta"):
@@ -94,27 +126,47 @@ class Source:
         return path.assign(log_inverse_risk=-path["ln_risk"])
 
     def snapshots(self, table: str) -> pd.DataFrame:
-        """A table with a row (or several) a snapshot, likewise; τ is recounted where the path is among the tables."""
+        """The rows of a snapshots' table from the first with ℒ < ℓ(0), with log_inverse_risk.
+
+        τ counts from that step if the path is among the tables.
+        """
         rows = self.tables[table]
         rows = rows[(rows["ln_risk"] < self.ln_at_zero).cummax()].copy()
         if "path" in self.tables:
-            whole = self.tables["path"]
-            rows["tau"] -= whole.loc[whole["below"].cummax(), "tau"].min()
+            path = self.tables["path"]
+            rows["tau"] -= path.loc[path["below"].cummax(), "tau"].min()
         return rows.assign(log_inverse_risk=-rows["ln_risk"])
 
+    def part(self, rows: pd.DataFrame, quantity: str, value: Any = None, **columns: Any) -> pd.DataFrame:
+        """`rows` as a part of a figure's data, with the columns `quantity` and `value`, the run's identity and more.
 
-def reached(sources: Iterable[Source], table: str) -> list[Source]:
-    """Those whose `table` has a row at which ℒ < ℓ(0)."""
+        `value` is by default the column called like the quantity.
+        """
+        value = rows[quantity] if value is None else value
+        return rows.assign(quantity=quantity, value=value, **columns, **self.identity)
+
+    def select(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a figure's data that belong to this run and seed."""
+        return table[(table["run"] == self.run) & (table["seed"] == self.seed)]
+
+
+def separating(sources: Iterable[Source], table: str) -> list[Source]:
+    """The sources whose `table` has a row with ℒ < ℓ(0), where every training example is classified."""
     return [source for source in sources if (source.tables[table]["ln_risk"] < source.ln_at_zero).any()]
+
+
+def exponential_tails(sources: Iterable[Source]) -> list[Source]:
+    """The sources without those of the polynomial loss, of which the paper's theorems say nothing."""
+    return [source for source in sources if source.specification["loss"] != "polynomial"]
 
 
 def first_seeds(sources: Iterable[Source]) -> list[Source]:
     """The lowest seed of each run, in the runs' order."""
-    found: dict[str, Source] = {}
+    lowest: dict[str, Source] = {}
     for source in sources:
-        if source.run not in found or source.seed < found[source.run].seed:
-            found[source.run] = source
-    return list(found.values())
+        if source.run not in lowest or source.seed < lowest[source.run].seed:
+            lowest[source.run] = source
+    return list(lowest.values())
 
 
 def positive(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -123,10 +175,10 @@ def positive(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
 
 
 def thin(table: pd.DataFrame, column: str, limit: int = POINTS) -> pd.DataFrame:
-    """At most `limit` rows of a curve: its ends, and between them the lowest and highest `column` of equal stretches.
+    """At most `limit` rows of a curve: its ends, and the lowest and highest `column` of each stretch between them.
 
-    Every n-th row would do for a smooth curve, but would show one branch of one that alternates. Half of the
-    stretches are evenly spaced, half geometrically, for the sake of a curve's start on logarithmic axes.
+    Taking every n-th row would suit a smooth curve, but of one that alternates it would show one branch. Half of the
+    stretches are evenly spaced; the other half are geometric, for a curve's start on logarithmic axes.
     """
     if len(table) <= limit:
         return table
@@ -135,14 +187,14 @@ def thin(table: pd.DataFrame, column: str, limit: int = POINTS) -> pd.DataFrame:
     half = (limit - 2) // 4
     edges = np.r_[np.linspace(0, len(table), half + 1), np.geomspace(1, len(table), half)].round().astype(int)
     for stretch in np.split(np.arange(len(table)), np.unique(edges)[1:-1]):
-        known = stretch[np.isfinite(values[stretch])]
-        if len(known):
-            keep |= {int(known[values[known].argmin()]), int(known[values[known].argmax()])}
+        finite = stretch[np.isfinite(values[stretch])]
+        if len(finite):
+            keep |= {int(finite[values[finite].argmin()]), int(finite[values[finite].argmax()])}
     return table.iloc[sorted(keep)]
 
 
 def stack(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    """The parts below each other, with just these columns; no rows where there is no part."""
+    """The parts below each other, with just these columns; no rows if there is no part."""
     import pandas as pd
 
     parts = [part.reindex(columns=columns) for part in parts if len(part)]

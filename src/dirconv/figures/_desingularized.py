@@ -1,4 +1,4 @@
-"""What the figures of the desingularized path share: networks and small problems are drawn alike."""
+"""The drawing shared by `desingularized` (networks) and `desingularized_problems` (small problems)."""
 
 from __future__ import annotations
 
@@ -7,28 +7,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dirconv.claims.desingularize import exponent
-from dirconv.figures import first_seeds, positive, reached, stack, style, thin
+from dirconv.figures import exponential_tails, first_seeds, positive, separating, stack, style, thin
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
 COLUMNS = ["run", "network", "seed", "quantity", "margin", "value", "low", "high"]
-SINCE = 0.5  # share of τ that the fit passes over; as the registry has it
+FIT_FROM = 0.5  # share of τ before the fit; the registry's value
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: quantity `left` (ζ_end − ζ against ã_end/ã − 1 as `margin`) or `kappa` (interval)."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: quantity `left` (ζ_end − ζ against ã_end/ã − 1 as `margin`) or `kappa` (interval)."""
     import pandas as pd
 
-    sources = [
-        source
-        for source in sources
-        if source.degree is not None and source.record["specification"]["loss"] != "polynomial"
-    ]
-    shown = reached(sources, "path")
+    sources = [source for source in exponential_tails(sources) if source.degree is not None]
+    shown = separating(sources, "path")
     palette = style.colours(source.run for source in sources)
     parts = []
     for source in shown:
@@ -37,16 +33,16 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         if len(path) < 3:
             continue
         left = pd.DataFrame({"margin": margin[-1] / margin - 1, "value": zeta[-1] - zeta})
-        # what is left to the run's end is what is left to the limit only well before it
-        left = left[tau <= 0.8 * tau[-1]]
-        parts.append(positive(thin(left, "value"), "margin", "value").assign(quantity="left", **source.identity))
-        found = exponent(tau, zeta, margin, SINCE * tau[-1])
-        if found is not None:
-            row = pd.DataFrame({"value": [found.kappa], "low": [found.low], "high": [found.high]})
-            parts.append(row.assign(quantity="kappa", **source.identity))
+        # only well before the run's end is the rest until there about the rest until the limit
+        left = positive(thin(left[tau <= 0.8 * tau[-1]], "value"), "margin", "value")
+        parts.append(source.part(left, "left", left["value"]))
+        fit = exponent(tau, zeta, margin, FIT_FROM * tau[-1])
+        if fit is not None:
+            row = pd.DataFrame({"low": [fit.low], "high": [fit.high]})
+            parts.append(source.part(row, "kappa", fit.kappa))
     table = stack(parts, COLUMNS)
 
-    figure, (axes,) = style.panels(1, 2, 3.2)
+    picture, (axes,) = style.panels(1, 2, 3.2)
     firsts = {(source.run, source.seed) for source in first_seeds(shown)}
     lines = table[table["quantity"] == "left"]
     lines = lines[[pair in firsts for pair in zip(lines["run"], lines["seed"], strict=True)]]
@@ -72,5 +68,5 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     axes[1].set(title="exponent κ with interval, every seed", xlabel="κ", yticks=[], xlim=(-1.05, 2.05))
     axes[1].invert_yaxis()
     style.lettered(axes)
-    style.runs_legend(figure, shown, palette, style.guide("slope ½; κ = 0"))
-    return figure, table
+    style.runs_legend(picture, shown, palette, style.guide("slope ½; κ = 0"))
+    return picture, table

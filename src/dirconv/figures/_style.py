@@ -1,4 +1,4 @@
-"""How every figure looks, and the same bytes for the same data."""
+"""How every figure looks. The same data give the same bytes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from collections.abc import Iterable, Iterator
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
 WIDTH = 6.9  # inches: across both columns of a page
 GUIDE = {"color": "0.45", "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1}  # reference lines
+DOTS = {"marker": "o", "markersize": 2.6, "markeredgewidth": 0}  # a curve of few points
+MANY_CURVES = {"alpha": 0.6, "linewidth": 0.8}  # curves of many seeds in one panel
 LOG_INVERSE_RISK = r"$\ln(1/\mathcal{L})$"
 TAU = r"$\tau = \ln(\Vert W\Vert/\Vert W_0\Vert)$"
 COS = r"$\cos\angle(W,\,v)$"
+SLOPE_MINUS_ONE = r"slope −1: $\int d\zeta$ diverges"
+NO_START = "nothing to show:\nno run has reached ℒ < ℓ(0)"
 
 
 @contextlib.contextmanager
@@ -66,36 +72,41 @@ def applied() -> Iterator[None]:
         yield
 
 
-def panels(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, Any]:
-    """A figure of full width with an array (rows, columns) of axes.
+def picture_of_height(height: float) -> Picture:
+    """An empty picture of full width; height in inches.
 
     Not made through pyplot, which would keep it and choose a backend; saving it needs neither.
     """
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    return Picture(figsize=(WIDTH, height), layout="constrained")
+
+
+def panels(rows: int, columns: int, height: float, **options: Any) -> tuple[Picture, Any]:
+    """A picture of full width with an array (rows, columns) of axes; height in inches."""
+    picture = picture_of_height(height)
+    return picture, picture.subplots(rows, columns, squeeze=False, **options)
 
 
 def colours(runs: Iterable[str]) -> dict[str, Any]:
-    """A colour for each run, by order; told apart by colour-blind readers too."""
+    """A colour for each run, by order; colour-blind readers can tell them apart."""
     import seaborn
 
     runs = list(dict.fromkeys(runs))
     base = seaborn.color_palette("colorblind")
-    order = [0, 3, 2, 4, 1, 7, 5, 8, 6, 9]  # neighbours far apart, in lightness too
+    order = [0, 3, 2, 4, 1, 7, 5, 8, 6, 9]  # neighbours differ much, in lightness too
     return {run: base[order[i % len(order)]] for i, run in enumerate(runs)}
 
 
 def sequence(count: int) -> list[Any]:
-    """Colours from pale to dark for what has an order."""
+    """Colours from pale to dark, for what has an order."""
     import seaborn
 
     return seaborn.color_palette("flare", count)
 
 
 def kinds(count: int) -> list[Any]:
-    """Colours for kinds of layers: not those of runs."""
+    """Colours for kinds of layers, other than those of runs."""
     import seaborn
 
     base = seaborn.color_palette("Dark2")
@@ -116,8 +127,51 @@ def curves(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: dict[str, A
     )  # fmt: skip
 
 
+def band(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: dict[str, Any], by: str = "run", **options) -> None:
+    """Median and range of y over seeds at each x, in a colour for each value of `by`; seeds must share their x.
+
+    Nothing is drawn at an x where fewer than half as many seeds are known as elsewhere: the median of few would jump
+    from seed to seed.
+    """
+    known = table.dropna(subset=[y])
+    if known.empty:
+        empty(axes, "nothing to show")
+        return
+    for name, rows in known.groupby(by, sort=False):
+        over_seeds = rows.groupby(x)[y].agg(["median", "min", "max", "count"])
+        over_seeds = over_seeds[over_seeds["count"] >= over_seeds["count"].max() / 2]
+        axes.plot(over_seeds.index, over_seeds["median"], color=palette[name], linewidth=1.2, **options)
+        fill = {"color": palette[name], "alpha": 0.2, "linewidth": 0}
+        axes.fill_between(over_seeds.index, over_seeds["min"], over_seeds["max"], **fill)
+
+
+def points(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: dict[str, Any], by: str = "run") -> None:
+    """A point for each row and the median of each group; x names the groups, side by side along the axis."""
+    names = list(dict.fromkeys(table[x]))
+    for place, name in enumerate(names):
+        rows = table[table[x] == name]
+        colour = palette[rows[by].iloc[0]]
+        shift = np.linspace(-0.15, 0.15, len(rows)) if len(rows) > 1 else [0.0]
+        axes.plot(place + np.asarray(shift), rows[y], "o", color=colour, markersize=2.8, alpha=0.8, markeredgewidth=0)
+        axes.plot([place - 0.28, place + 0.28], [rows[y].median()] * 2, color=colour, linewidth=1.4)
+    axes.set_xticks(range(len(names)), [str(name).replace("_", " ") for name in names], rotation=30, ha="right")
+    axes.set_xlim(-0.6, len(names) - 0.4)
+
+
+def exponents(axes: Axes, kappas: dict[str, list[float]], fontsize: float) -> None:
+    """Write κ of each run in the lower left corner: the median over seeds and their range."""
+    lines = [
+        f"{run}: κ = {np.median(values):.2f} [{np.min(values):.2f}, {np.max(values):.2f}]"
+        for run, values in kappas.items()
+    ]
+    axes.text(
+        0.02, 0.02, "\n".join(lines), transform=axes.transAxes, fontsize=fontsize, va="bottom",
+        bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0},
+    )  # fmt: skip
+
+
 def log(axes: Axes, x: bool = False, y: bool = False) -> None:
-    """Logarithmic axes, if anything is drawn; ticks of everyday size are written out, in between too if few."""
+    """Make axes logarithmic if lines are drawn; ticks are plain numbers on axes within 0.01 to 10⁴."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     if not axes.lines:
@@ -138,8 +192,8 @@ def log(axes: Axes, x: bool = False, y: bool = False) -> None:
             axis.set_minor_formatter(NullFormatter())
 
 
-def runs_legend(figure: Figure, sources: list[Any], palette: dict[str, Any], *more: Any) -> None:
-    """Above the panels: each run's colour and how many seeds it has, then `more` handles."""
+def runs_legend(picture: Picture, sources: list[Any], palette: dict[str, Any], *more: Any) -> None:
+    """Legend above the panels: each run's colour and its number of seeds, then the handles `more`."""
     from matplotlib.lines import Line2D
 
     handles = []
@@ -149,26 +203,26 @@ def runs_legend(figure: Figure, sources: list[Any], palette: dict[str, Any], *mo
         handles.append(Line2D([], [], color=palette[run], linewidth=1.6, label=of_run[0].network + seeds))
     handles += more
     if handles:
-        figure.legend(
+        picture.legend(
             handles=handles, loc="outside upper center", ncols=min(len(handles), 4 if len(handles) < 7 else 3)
         )
 
 
 def guide(label: str, **options: Any) -> Any:
-    """A legend's entry for a reference line."""
+    """Legend entry of a reference line."""
     from matplotlib.lines import Line2D
 
     return Line2D([], [], **{**GUIDE, **options}, label=label)
 
 
 def lettered(axes: Iterable[Axes]) -> None:
-    """(a), (b), …, (z), (aa), … before the panels' titles, for those that are shown."""
+    """Put (a), (b), …, (z), (aa), … before the titles of the panels that are shown."""
     letters = itertools.chain(ascii_lowercase, map("".join, itertools.product(ascii_lowercase, repeat=2)))
-    for letter, one in zip(letters, (one for one in axes if one.axison), strict=False):
-        one.set_title(f"({letter}) {one.get_title('left')}".rstrip(), loc="left")
+    for letter, panel in zip(letters, (panel for panel in axes if panel.axison), strict=False):
+        panel.set_title(f"({letter}) {panel.get_title('left')}".rstrip(), loc="left")
 
 
-def empty(axes: Axes, text: str = "nothing to show:\nno run has reached ℒ < ℓ(0)") -> None:
+def empty(axes: Axes, text: str = NO_START) -> None:
     """An empty panel that says why."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="0.4", fontsize=7)
     axes.set(xticks=[], yticks=[])

@@ -1,26 +1,26 @@
-"""Alignment and the direction's movement along the flow, against ln(1/ℒ) and against τ.
+"""Alignment with W and the direction's movement along the flow, against ln(1/ℒ) (left) and τ (right).
 
-Rows: cos ∠(W, v) at every step, v being −∇ℒ for explicit methods and, for the proximal one, the velocity that the
-step was made with (the figure `integration` has the gradient at the point beside it); the angle to the last
-snapshot's direction, which is zero at the end whatever the direction does; the angle between successive log-spaced
-snapshots, with open circles at a run's first and last, which lie closer together than the others since start and end
-fall between levels. Logarithmic axes: the start (τ = 0) is not in the column over τ, and an angle of exactly zero would
-not be in the last row.
+First row: cos ∠(W, v) at every step. v is −∇ℒ for explicit methods; for the proximal method it is the velocity that the
+step was made with (the figure `integration` shows it beside the gradient at the point). Second row: the angle to the
+last snapshot's direction, which is zero at the end by construction. Third row: the angle between successive log-spaced
+snapshots. Open circles mark a run's first and last of these; they are closer together than the others, since a run's
+start and end fall between levels. Axes are logarithmic: the column over τ leaves out the start, τ = 0, and the last row
+would leave out an angle of exactly zero.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dirconv.figures import positive, reached, stack, style, thin
+from dirconv.figures import Figure, positive, separating, stack, style, thin
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-TABLES = ("path", "direction")
+FIGURE = Figure(tables=("path", "direction"))
 COLUMNS = ["run", "network", "seed", "quantity", "against", "x", "value"]
 QUANTITIES = {
     "cos": ("alignment of the velocity", style.COS),
@@ -33,10 +33,10 @@ QUANTITIES = {
 AGAINST = {"log_inverse_risk": style.LOG_INVERSE_RISK, "tau": style.TAU}
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: a row a point, `value` of `quantity` at `x` of `against`."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: a row a point, `value` of `quantity` at `x` of `against`."""
     palette = style.colours(source.run for source in sources)
-    shown = reached(sources, "path")
+    shown = separating(sources, "path")
     parts = []
     for source in shown:
         for quantity in QUANTITIES:
@@ -46,15 +46,14 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
                 points = positive(rows, against)
                 if quantity == "angle_from_previous":
                     points = positive(points, quantity)
-                part = points.assign(quantity=quantity, against=against, x=points[against], value=points[quantity])
-                parts.append(part.assign(**source.identity))
+                parts.append(source.part(points, quantity, against=against, x=points[against]))
     table = stack(parts, COLUMNS)
 
-    figure, axes = style.panels(3, 2, 6.6, sharex="col", sharey="row")
+    picture, axes = style.panels(3, 2, 6.6, sharex="col", sharey="row")
     for row, (quantity, (title, unit)) in zip(axes, QUANTITIES.items(), strict=True):
         for panel, (against, label) in zip(row, AGAINST.items(), strict=True):
             chosen = table[(table["quantity"] == quantity) & (table["against"] == against)]
-            marks = {} if quantity == "cos" else {"marker": "o", "markersize": 2.6, "markeredgewidth": 0}
+            marks = {} if quantity == "cos" else style.DOTS
             style.curves(panel, chosen, "x", "value", palette, **marks)
             style.log(panel, x=True, y=quantity == "angle_from_previous")
             panel.set(xlabel=label, ylabel=unit)
@@ -72,5 +71,5 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     for panel in axes[:-1].flat:
         panel.set_xlabel("")
     style.lettered(axes.flat)
-    style.runs_legend(figure, shown, palette)
-    return figure, table
+    style.runs_legend(picture, shown, palette)
+    return picture, table

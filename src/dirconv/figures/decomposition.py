@@ -1,25 +1,25 @@
-"""The rates of ã and ζ in τ, each in two ways: forward along the flow's velocity, and as a sum of parts.
+r"""The rates d ln ã/dτ and dζ/dτ on images, each in two ways: along the flow's velocity, and as a sum of parts.
 
-A row a network (its lowest seed), if it has a degree. Circles: the left side, margins and direction differentiated
-forward; line: radial plus spherical part, from gradients; thin line: the radial part alone (ζ has none). Last column:
-the relative difference of the sides, and how far rounding leaves ln q open (to both alike: they share q). The rates are
-those of −∇ℒ at a point: where a flow runs along kinks, that is not the velocity of its steps. Logarithmic axes: τ = 0,
-and what is not above zero, are not on them.
+One row per network that has a degree (its lowest seed). Circles: the left side, margins and direction differentiated
+forward. Line: the right side, radial plus spherical part, from gradients. Thin line: the radial part alone, which ζ
+does not have. Last column: the relative difference of the two sides, and how far rounding leaves ln q open (both sides
+alike, since they share q). The rates are those of −∇ℒ at a point; where a flow runs along kinks, that is not the
+velocity of its steps. Axes are logarithmic: τ = 0 and values that are not above zero are left out.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dirconv.figures import first_seeds, positive, reached, stack, style
+from dirconv.figures import Figure, first_seeds, positive, separating, stack, style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-TABLES = ("path", "decomposition")
+FIGURE = Figure(tables=("path", "decomposition"))
 COLUMNS = ["run", "network", "seed", "rate", "quantity", "snapshot", "tau", "value"]
 RATES = {"smoothed_margin": r"$d\ln\tilde\alpha/d\tau$", "path_length": r"$d\zeta/d\tau$ (rad)"}
 SIDES = {
@@ -32,23 +32,22 @@ RESOLUTION = "resolution"
 MARKS = {"smoothed_margin": "o", "path_length": "s"}
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: a row a point, `value` of `quantity` of a `rate`."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: a row a point, `value` of `quantity` of a `rate`."""
     palette = style.colours(source.run for source in sources)
-    shown = first_seeds(reached(sources, "decomposition"))
+    shown = first_seeds(separating(sources, "decomposition"))
     parts = []
     for source in shown:
         rows = source.snapshots("decomposition")
-        rows = rows.assign(sum=rows["radial"] + rows["spherical"], rate=rows["quantity"], **source.identity)
+        rows = rows.assign(sum=rows["radial"] + rows["spherical"], rate=rows["quantity"])
         for quantity in (*SIDES, DIFFERENCE):
-            part = rows.assign(quantity=quantity, value=rows[quantity])
-            parts.append(positive(part, "tau", "value"))
-        one = rows[rows["rate"] == "smoothed_margin"].assign(quantity=RESOLUTION, rate="both")
-        parts.append(positive(one.assign(value=one[RESOLUTION]), "tau", "value"))
+            parts.append(positive(source.part(rows, quantity), "tau", "value"))
+        resolution = rows[rows["rate"] == "smoothed_margin"].assign(rate="both")
+        parts.append(positive(source.part(resolution, RESOLUTION), "tau", "value"))
     table = stack(parts, COLUMNS)
 
     count = max(len(shown), 1)
-    figure, axes = style.panels(count, 3, 0.4 + 2.0 * count, sharex="row", sharey="col")
+    picture, axes = style.panels(count, 3, 0.4 + 2.0 * count, sharex="row", sharey="col")
     if not shown:
         for panel in axes.flat:
             style.empty(panel, "nothing to show:\nno run with a degree has reached ℒ < ℓ(0)")
@@ -71,7 +70,6 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         row[2].plot(curve["tau"], curve["value"], color="0.45", linewidth=0.9, linestyle=":", label="rounding of ln q")
         for panel in row:
             style.log(panel, x=True, y=True)
-        row[2].set_ylabel("relative difference\nof the two sides")
         row[0].set_title(source.network)
     if shown:
         axes[0, 0].legend(loc="best")
@@ -79,4 +77,4 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     for panel in axes[-1]:
         panel.set_xlabel(style.TAU)
     style.lettered(axes.flat)
-    return figure, table
+    return picture, table

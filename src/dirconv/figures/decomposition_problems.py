@@ -1,9 +1,10 @@
-r"""The rates of ã and ζ in τ on small problems, each in two ways: forward along −∇ℒ, and as radial plus spherical part.
+r"""The rates d ln ã/dτ and dζ/dτ on small problems, each in two ways: along −∇ℒ, and as radial plus spherical part.
 
-(a) d ln ã/dτ for the first seeds: circles are the left side, margins differentiated forward, lines the right, from
-gradients. (b) The relative difference of the two sides against the rounding error of ln q at the same point, every seed
-and both rates: margins of size ρ are known to ρ · 10⁻¹⁵, and so is whatever the weights q decide. Differences of
-exactly zero are not on logarithmic axes.
+(a) d ln ã/dτ for the first seeds. Circles: the left side, margins differentiated forward. Lines: the right side, from
+gradients. (b) The relative difference of the two sides against the rounding error of ln q at the same point, for every
+seed and both rates. Margins of size ρ are known to ρ · 10⁻¹⁵, and so is everything that the weights q decide; the
+dashed diagonal is where the difference equals that error. Axes are logarithmic: differences of exactly zero are left
+out.
 """
 
 from __future__ import annotations
@@ -12,41 +13,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.figures import first_seeds, positive, reached, stack, style
+from dirconv.figures import Figure, exponential_tails, first_seeds, positive, separating, stack, style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-TABLES = ("path", "decomposition")
-PROBLEMS = ("deep_linear", "squared_relu", "planar")
+FIGURE = Figure(tables=("path", "decomposition"), problems=("deep_linear", "squared_relu", "planar"))
 COLUMNS = ["run", "network", "seed", "rate", "quantity", "tau", "resolution", "value"]
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: a row a kept point and `rate`; quantity `forward`, `parts` or `difference`."""
-    sources = [source for source in sources if source.record["specification"]["loss"] != "polynomial"]
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: a row a kept point and `rate`; quantity `forward`, `parts` or `difference`."""
+    sources = exponential_tails(sources)
     palette = style.colours(source.run for source in sources)
-    shown = reached(sources, "decomposition")
+    shown = separating(sources, "decomposition")
     firsts = {(source.run, source.seed) for source in first_seeds(shown)}
     parts = []
     for source in shown:
         rows = source.snapshots("decomposition")
-        rows = rows.assign(rate=rows["quantity"], **source.identity)
-        parts.append(rows.assign(quantity="difference", value=rows["difference"]))
+        rows = rows.assign(rate=rows["quantity"])
+        parts.append(source.part(rows, "difference"))
         if (source.run, source.seed) in firsts:
-            parts.append(rows.assign(quantity="forward", value=rows["left"]))
-            parts.append(rows.assign(quantity="parts", value=rows["radial"] + rows["spherical"]))
+            parts.append(source.part(rows, "forward", rows["left"]))
+            parts.append(source.part(rows, "parts", rows["radial"] + rows["spherical"]))
     table = positive(stack(parts, COLUMNS), "value")
 
-    figure, (axes,) = style.panels(1, 2, 3.3)
+    picture, (axes,) = style.panels(1, 2, 3.3)
     margin = table[table["rate"] == "smoothed_margin"]
     style.curves(axes[0], margin[margin["quantity"] == "parts"], "tau", "value", palette)
     style.curves(
         axes[0], margin[margin["quantity"] == "forward"], "tau", "value", palette,
-        linestyle="", marker="o", markersize=2.6, markeredgewidth=0, alpha=0.6,
+        linestyle="", alpha=0.6, **style.DOTS,
     )  # fmt: skip
     style.log(axes[0], y=True)
     axes[0].set(title="rate of the smoothed margin", xlabel=style.TAU, ylabel=r"$d\ln\tilde a/d\tau$")
@@ -60,5 +60,5 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     axes[1].axhline(1e-6, **style.GUIDE)
     axes[1].set(title="the two sides", xlabel="rounding error of ln q", ylabel="relative difference")
     style.lettered(axes)
-    style.runs_legend(figure, shown, palette, style.guide("10⁻⁶; difference = rounding"))
-    return figure, table
+    style.runs_legend(picture, shown, palette, style.guide("10⁻⁶; difference = rounding"))
+    return picture, table

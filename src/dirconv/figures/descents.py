@@ -1,10 +1,11 @@
-r"""Discrete methods against the flow from the same point: do they go where it goes?
+r"""Do discrete methods go where the flow goes? Each starts at the flow's starting point.
 
 (a, b) The angle between gradient descent's direction and the flow's at equal τ, against the step size as a share of
-2/λ, λ the largest curvature where they start: at one a quadratic would just not diverge. Open circles: the risk was
-above ℓ(0) when τ was passed, so the iterates had left the path or were flying apart. (c) The angle against τ for
-several methods, of the first run; plain descent of ℒ with a constant step gets no further than a small τ. (d) How far
-ln(1/ℒ) gets in how many steps, of the same. Median over seeds, band from least to greatest.
+2/λ. λ is the largest curvature at the start; a quadratic would just not diverge at a share of one. An open circle means
+that the risk was above ℓ(0) when τ was passed: the iterates had left the path or were diverging. (c) The angle against
+τ for several methods, for the first run. Plain descent of ℒ with a constant step gets no further than a small τ. (d)
+ln(1/ℒ) against the number of steps, for the same run and methods. In (a) to (c) lines are medians over seeds and bands
+reach from the least to the greatest; in (d) lines are medians.
 """
 
 from __future__ import annotations
@@ -13,44 +14,43 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.figures import _bands, stack, style
+from dirconv.figures import Figure, stack, style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-CLAIMED = True
-TABLES = ("path", "descents")
+FIGURE = Figure(tables=("path", "descents"), claimed=True)
 COLUMNS = ["run", "network", "seed", "method", "fraction", "batch", "step_size", "last", "tau", "steps", "ln_risk",
            "angle", "label"]  # fmt: skip
 NAMES = {"gd": "descent of ℒ", "ln_gd": "descent of ln ℒ", "sgd": "SGD", "momentum": "momentum", "adam": "Adam"}
-LADDERS = (("gd", (0.02, 0.06)), ("ln_gd", (0.1, 0.3)))  # and the τ at which each is compared
+COMPARED_AT = {"gd": (0.02, 0.06), "ln_gd": (0.1, 0.3)}  # τ of the panels over the step size
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: a row a method, step size and τ, as in the table `descents`."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: a row a method, step size and τ, as in the table `descents`."""
     parts = []
     for source in sources:
         rows = source.tables["descents"]
         parts.append(rows.assign(label=[_label(row) for row in rows.itertuples()], **source.identity))
     table = stack(parts, COLUMNS)
 
-    figure, axes = style.panels(2, 2, 5.2)
+    picture, axes = style.panels(2, 2, 5.2)
     runs = list(dict.fromkeys(table["run"]))
-    names = {source.run: _bands.short(source) for source in sources}
-    at_zero = max((source.ln_at_zero for source in sources), default=0.0)
-    for i, one in enumerate(axes[0]):
+    names = {source.run: source.short_name for source in sources}
+    ln_at_zero = max((source.ln_at_zero for source in sources), default=0.0)
+    for i, panel in enumerate(axes[0]):
         if i < len(runs):
-            _ladders(one, table[(table["run"] == runs[i]) & ~table["last"].astype(bool)], at_zero)
-            one.set_title(f"step sizes, {names[runs[i]]}")
+            _step_sizes(panel, table[(table["run"] == runs[i]) & ~table["last"].astype(bool)], ln_at_zero)
+            panel.set_title(f"step sizes, {names[runs[i]]}")
         else:
-            style.empty(one, "one run only")
+            style.empty(panel, "one run only")
     first = table[table["run"] == runs[0]] if runs else table
     chosen = first[first["label"].notna() & ~first["last"].astype(bool)]
     palette = style.colours(dict.fromkeys(chosen["label"]))
-    _bands.band(axes[1, 0], chosen, "tau", "angle", palette, by="label")
+    style.band(axes[1, 0], chosen, "tau", "angle", palette, by="label")
     style.log(axes[1, 0], y=True)
     first_name = names[runs[0]] if runs else ""
     axes[1, 0].set(title=f"methods, {first_name}", xlabel=style.TAU, ylabel="angle to the flow (rad)")
@@ -59,16 +59,16 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         axes[1, 1].plot(median["steps"], -median["ln_risk"], color=palette[label], label=label)
     style.log(axes[1, 1], x=True, y=True)
     axes[1, 1].set(title=f"how far they get, {first_name}", xlabel="steps", ylabel=style.LOG_INVERSE_RISK)
-    for axes_, where, columns in ((axes[0, 0], "upper", 3), (axes[1, 1], "lower", 4)):
-        handles, labels = axes_.get_legend_handles_labels()
+    for panel, where, columns in ((axes[0, 0], "upper", 3), (axes[1, 1], "lower", 4)):
+        handles, labels = panel.get_legend_handles_labels()
         if handles:
-            figure.legend(handles, labels, loc=f"outside {where} center", ncols=columns)
+            picture.legend(handles, labels, loc=f"outside {where} center", ncols=columns)
     style.lettered(axes.flat)
-    return figure, table
+    return picture, table
 
 
 def _label(row) -> str | None:
-    """What a method is called in (c) and (d); None for the step sizes that only (a) and (b) show."""
+    """A method's name in (c) and (d); None for step sizes that only (a) and (b) show."""
     if row.method in ("gd", "ln_gd") and row.fraction not in (0.25, 1.0):
         return None
     if row.method == "gd" and row.fraction == 1.0:
@@ -83,29 +83,30 @@ def _label(row) -> str | None:
     return name
 
 
-def _ladders(axes, table: pd.DataFrame, at_zero: float) -> None:
+def _step_sizes(axes, table: pd.DataFrame, ln_at_zero: float) -> None:
+    """The angle to the flow at given τ against the step size; open circles where ln ℒ > ln ℓ(0)."""
     import seaborn
 
     colours = seaborn.color_palette("colorblind")
-    drawn = []
-    for (method, taus), colour in zip(LADDERS, (colours[0], colours[3]), strict=True):
+    medians = []
+    for (method, taus), colour in zip(COMPARED_AT.items(), (colours[0], colours[3]), strict=True):
         for tau, line in zip(taus, ("-", (0, (1, 1))), strict=True):
             rows = table[(table["method"] == method) & np.isclose(table["tau"], tau)]
             if rows.empty:
                 continue
             groups = rows.groupby("fraction")
-            found = groups["angle"].agg(["median", "min", "max"])
-            above = found.index[groups["ln_risk"].median() > at_zero]
-            axes.plot(found.index, found["median"], "o", linestyle=line, color=colour, markersize=3,
+            angle = groups["angle"].agg(["median", "min", "max"])
+            above = angle.index[groups["ln_risk"].median() > ln_at_zero]
+            axes.plot(angle.index, angle["median"], "o", linestyle=line, color=colour, markersize=3,
                       label=f"{NAMES[method]}, τ = {tau:g}")  # fmt: skip
-            axes.plot(above, found.loc[above, "median"], "o", color=colour, markerfacecolor="white", markersize=3.6)
-            axes.fill_between(found.index, found["min"], found["max"], color=colour, alpha=0.15, linewidth=0)
-            drawn.append(found["median"])
-    if not drawn:
+            axes.plot(above, angle.loc[above, "median"], "o", color=colour, markerfacecolor="white", markersize=3.6)
+            axes.fill_between(angle.index, angle["min"], angle["max"], color=colour, alpha=0.15, linewidth=0)
+            medians.append(angle["median"])
+    if not medians:
         style.empty(axes, "nothing to show")
         return
-    x = np.array([min(one.index.min() for one in drawn), 0.5])
-    axes.plot(x, 0.5 * min(one.min() for one in drawn) * x / x[0], **style.GUIDE, label="slope 1")
+    x = np.array([min(median.index.min() for median in medians), 0.5])
+    axes.plot(x, 0.5 * min(median.min() for median in medians) * x / x[0], **style.GUIDE, label="slope 1")
     axes.axvline(1, **{**style.GUIDE, "linestyle": ":"})
     style.log(axes, x=True, y=True)
     axes.set(xlabel=r"step size, share of $2/\lambda$", ylabel="angle to the flow (rad)")

@@ -1,15 +1,16 @@
-r"""Does a power of what the smoothed margin has left control what the path has left? Networks.
+r"""Networks: does a power of the smoothed margin's remaining rise control the path's remaining length?
 
-(a) ζ's way to the end of the run against ã's, both of which vanish there by construction: only the first 80 % of τ are
-drawn. (b) κ of ζ_∞ − ζ ∝ (a − ã)^κ, fitted to the second half of τ with a unknown; ½ is what a limit with a regular
-second derivative has, 1 that of a linear predictor, 0 and below an infinite path. An interval that fills the panel says
-that the run does not tell.
+(a) ζ_end − ζ against ã_end/ã − 1, what is left of ζ and of ã until the end of the run, for first seeds. Both vanish at
+the end by construction, so only the first 80 % of τ are drawn. (b) κ of ζ_∞ − ζ ∝ (a − ã)^κ, with a unknown, fitted to
+the second half of τ, with its interval. κ = ½ is expected of a limit with a regular second derivative, κ = 1 of a
+linear predictor, κ ≤ 0 of an infinite path. An interval that fills the panel means that the run does not tell.
 """
 
 from __future__ import annotations
 
+from dirconv.figures import Figure
 from dirconv.figures._desingularized import draw
 
-__all__ = ["TABLES", "draw"]
+__all__ = ["FIGURE", "draw"]
 
-TABLES = ("path",)
+FIGURE = Figure(tables=("path",))

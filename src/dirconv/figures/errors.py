@@ -1,26 +1,30 @@
-"""Training and test error: while SGD finds ℒ < ℓ(0), and along the flow from there."""
+"""Training and test error: during SGD until ℒ < ℓ(0), and along the flow from there.
+
+(a) Error in percent against SGD's epochs. (b) Error in percent against ln(1/ℒ) along the flow. Dotted: training images;
+solid: test images. One line per seed.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dirconv.figures import positive, reached, stack, style, thin
+from dirconv.figures import Figure, positive, separating, stack, style, thin
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-TABLES = ("training", "errors")
+FIGURE = Figure(tables=("training", "errors"))
 COLUMNS = ["run", "network", "seed", "phase", "images", "against", "x", "error_percent"]
 IMAGES = {"train": (0, (1.5, 1.5)), "test": "-"}  # line styles
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: a row a point, error in percent on training or test images."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: a row a point, error in percent on training or test images."""
     palette = style.colours(source.run for source in sources)
-    shown = reached(sources, "errors")
+    shown = separating(sources, "errors")
     parts = []
     for source in shown:
         for images in IMAGES:
@@ -32,7 +36,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
                 parts.append(part.assign(error_percent=100 * rows[column], **source.identity))
     table = stack(parts, COLUMNS)
 
-    figure, (axes,) = style.panels(1, 2, 2.9)
+    picture, (axes,) = style.panels(1, 2, 2.9)
     titles = {"sgd": ("SGD, until ℒ < ℓ(0)", "epoch"), "flow": ("the flow from there", style.LOG_INVERSE_RISK)}
     for panel, (phase, (title, label)) in zip(axes, titles.items(), strict=True):
         of_phase = table[table["phase"] == phase]
@@ -44,7 +48,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
                     panel, of_phase[of_phase["images"] == images], "x", "error_percent", palette,
                     linestyle=line,
                 )  # fmt: skip
-            panel.set_ylim(bottom=-0.03 * panel.get_ylim()[1])  # so that an error of zero is seen
+            panel.set_ylim(bottom=-0.03 * panel.get_ylim()[1])  # keeps a line at zero off the axis
         panel.set(title=title, xlabel=label, ylabel="error (%)")
     style.log(axes[1], x=True)
     style.lettered(axes)
@@ -52,5 +56,5 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         style.guide(f"{name} images", linestyle=line, color="0.25")
         for name, line in (("training", IMAGES["train"]), ("test", IMAGES["test"]))
     ]
-    style.runs_legend(figure, shown, palette, *more)
-    return figure, table
+    style.runs_legend(picture, shown, palette, *more)
+    return picture, table

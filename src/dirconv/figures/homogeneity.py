@@ -1,29 +1,31 @@
-"""Is f(cW) = c^L f(W)? The relative deviation against c, for every network of the study.
+"""Is f(cW) = c^L f(W)? The largest relative deviation against c, for every network of the study.
 
-A network without a declared degree is held to the degree estimated at each c. Exact zeros are drawn at 1e-17.
+A network with a declared degree L (solid) is compared with that. A network without one (dashed) is compared with the
+degree estimated at each c. Deviations of exactly zero are drawn at 10⁻¹⁷. Above the guide, training refuses a network
+with a declared degree.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dirconv.figures import stack, style
-from dirconv.homogeneity import TOLERANCE as THRESHOLD
+from dirconv.figures import Figure, stack, style
+from dirconv.homogeneity import TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-TABLES = ("homogeneity",)
+FIGURE = Figure(tables=("homogeneity",))
 COLUMNS = ["run", "network", "seed", "declared_degree", "scale", "degree", "deviation", "drawn_at"]
-ZERO = 1e-17
+ZERO = 1e-17  # where exact zeros are drawn
 MARKERS = "osD^vP"
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: a row a network and scale c."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: a row a network and scale c."""
     from matplotlib.lines import Line2D
 
     palette = style.colours(source.run for source in sources)
@@ -34,11 +36,11 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         parts.append(rows.assign(drawn_at=drawn, declared_degree=source.degree, **source.identity))
     table = stack(parts, COLUMNS)
 
-    figure, ((axes,),) = style.panels(1, 1, 3.0)
+    picture, ((axes,),) = style.panels(1, 1, 3.0)
     handles = []
     for index, source in enumerate(sources):
-        rows = table[(table["run"] == source.run) & (table["seed"] == source.seed)]
-        # open markers that shrink, so that equal networks are seen to lie on each other
+        rows = source.select(table)
+        # open markers of falling size show networks that lie on each other
         mark = {
             "marker": MARKERS[index % len(MARKERS)],
             "markersize": max(8 - 1.7 * index, 3),
@@ -62,11 +64,11 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         )
         handles.append(mark)
     style.log(axes, x=True, y=True)
-    axes.axhline(THRESHOLD, **style.GUIDE)
+    axes.axhline(TOLERANCE, **style.GUIDE)
     handles.append(style.guide(r"$10^{-6}$: training refuses above"))
     ticks = sorted(table["scale"].unique())
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set(xlabel="$c$", ylabel="largest relative deviation\nof $f(cW)$ from $c^L f(W)$")
-    figure.legend(handles=handles, loc="outside right upper")
-    return figure, table
+    picture.legend(handles=handles, loc="outside right upper")
+    return picture, table

@@ -1,10 +1,10 @@
-r"""What the paper adds to Lyu and Li: they bound ∫ tan² ∠ dτ, the paper ∫ tan ∠ dτ = ζ.
+r"""What the paper adds to Lyu and Li: they bound ∫ tan² ∠ dτ, and the paper bounds ∫ tan ∠ dτ = ζ.
 
-(a) ∫ tan ∠ dτ, the path's length. (b) ∫ tan² ∠ dτ, by chords between steps, over its bound ln(ã_end/ã_0)/L (dashed;
-how close a seed comes depends on how far above zero its ã_0 happens to be). (c) tan ∠
-by secants: falling more steeply than the upper guide (τ^(−1/2)) its square is integrable, than the lower (τ^(−1)) it is
-itself. On the Mexican hat (second row) Lyu and Li's integral has levelled off, and the path's never does. Median over
-seeds, band from least to greatest.
+(a) ∫ tan ∠ dτ, the path's length. (b) ∫ tan² ∠ dτ, by chords between steps, over its bound ln(ã_end/ã_0)/L (dashed, at
+one). How close a seed comes to the bound depends on how far above zero its ã_0 happens to be. (c) tan ∠ by secants. If
+it falls more steeply than the dotted guide, τ^(−1/2), its square is integrable; if more steeply than the dashed guide,
+τ^(−1), it is itself integrable. On the Mexican hat (in a row of its own) Lyu and Li's integral levels off, and the
+path's length never does. Lines are medians over seeds; bands reach from the least to the greatest.
 """
 
 from __future__ import annotations
@@ -14,72 +14,69 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dirconv.figures import _bands, reached, stack, style
+from dirconv.figures import Figure, _curves, separating, stack, style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-CLAIMED = True
-TABLES = ("path",)
+FIGURE = Figure(tables=("path",), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
-LONG = 1000.0  # of τ
+LONG = 1000.0  # last τ above which runs have a row of their own
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: a row a point, quantity `tan`, `integral` or `integral_of_square` (over its bound)."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: a row a point, quantity `tan`, `integral` or `integral_of_square` (over its bound)."""
     import pandas as pd
 
     palette = style.colours(source.run for source in sources)
-    shown = reached(sources, "path")
-    ends = {run: min(s.path["tau"].iloc[-1] for s in shown if s.run == run) for run in {s.run for s in shown}}
+    shown = separating(sources, "path")
+    last = _curves.last_common_tau(shown)
     parts = []
     for source in shown:
-        at = _bands.log_spaced(0.02, ends[source.run])
+        at = _curves.log_spaced(0.02, last[source.run])
         path = source.path
         step, chord = path["tau"].diff(), path["zeta"].diff()
         square = (chord**2 / step.where(step > 0)).fillna(0.0).cumsum()
         bound = np.log(path["smoothed_margin"].iloc[-1] / path["smoothed_margin"].iloc[0]) / source.degree
         path = path.assign(integral=path["zeta"], integral_of_square=square / bound)
         for quantity in ("integral", "integral_of_square"):
-            rows = _bands.grid(path, "tau", quantity, at).rename(columns={quantity: "value"})
-            parts.append(rows.assign(quantity=quantity, **source.identity))
-        speed = _bands.speeds(source)
-        rows = _bands.grid(np.log(speed), "tau", "speed", np.log(at))  # none before the first secant or past the last
-        rows = pd.DataFrame({"tau": at, "value": np.exp(rows["speed"]), "quantity": "tan"})
-        parts.append(rows.assign(**source.identity))
+            parts.append(source.part(_curves.interpolated(path, "tau", quantity, at), quantity))
+        # NaN before the first secant and past the last
+        tan = _curves.interpolated(np.log(_curves.path_speeds(source)), "tau", "value", np.log(at))["value"]
+        parts.append(source.part(pd.DataFrame({"tau": at}), "tan", np.exp(tan)))
     table = stack(parts, COLUMNS)
 
-    # a hat that circles for ever is followed over a τ beyond any network's: it has a row of its own
-    long = [run for run, end in ends.items() if end > LONG]
-    groups = [runs for runs in ([run for run in ends if run not in long], long) if runs] or [[]]
-    figure, axes = style.panels(len(groups), 3, 0.6 + 2.2 * len(groups))
-    more: dict[str, Any] = {}
+    # the Mexican hat is followed to a τ far beyond any network's
+    long = [run for run, tau in last.items() if tau > LONG]
+    groups = [runs for runs in ([run for run in last if run not in long], long) if runs] or [[]]
+    picture, axes = style.panels(len(groups), 3, 0.6 + 2.2 * len(groups))
+    guides: dict[str, Any] = {}
     for row, runs in zip(axes, groups, strict=True):
-        more |= _row(row, table[table["run"].isin(runs)], palette)
+        guides |= _row(row, table[table["run"].isin(runs)], palette)
     style.lettered(axes.flat)
-    style.runs_legend(figure, shown, palette, *more.values())
-    return figure, table
+    style.runs_legend(picture, shown, palette, *guides.values())
+    return picture, table
 
 
 def _row(axes, table: pd.DataFrame, palette: dict[str, Any]) -> dict[str, Any]:
-    """Draw three panels; the guides that were drawn, for the legend."""
+    """Draw three panels; return their guides for the legend."""
     titles = {
         "integral": (r"$\int\tan\angle\,d\tau = \zeta$ (the paper)", r"$\zeta$ (rad)"),
         "integral_of_square": (r"$\int\tan^2\angle\,d\tau$ (Lyu and Li)", "share of its bound"),
         "tan": (r"$\tan\angle$", r"$\tan\angle(W,\,v)$"),
     }
-    for one, (quantity, (title, label)) in zip(axes, titles.items(), strict=True):
-        _bands.band(one, table[table["quantity"] == quantity], "tau", "value", palette)
-        style.log(one, x=True, y=quantity == "tan")
-        one.set(title=title, xlabel=style.TAU, ylabel=label)
+    for panel, (quantity, (title, label)) in zip(axes, titles.items(), strict=True):
+        style.band(panel, table[table["quantity"] == quantity], "tau", "value", palette)
+        style.log(panel, x=True, y=quantity == "tan")
+        panel.set(title=title, xlabel=style.TAU, ylabel=label)
     tan = table[table["quantity"] == "tan"].dropna(subset="value")
     if tan.empty:
         return {}
-    for one in axes:
-        one.set_xlim(axes[0].get_xlim())
+    for panel in axes:
+        panel.set_xlim(axes[0].get_xlim())
     axes[0].set_ylim(bottom=0)
     axes[1].axhline(1, **style.GUIDE)
     axes[1].set_ylim(0, 1.06)

@@ -1,7 +1,8 @@
-"""Margin maps that are no networks: random polynomials, and the factors of a tensor.
+"""Homogeneous maps that are not networks: random polynomials, and a factored tensor.
 
-(a) The path's speed by secants, from τ = 0.01 on; steeper than the dashed line is a finite path. (b) 1 − cos between w
-and −∇ℒ. (c) What the normalized margin lacks of its value at the end. A line a seed.
+(a) The path's speed by secants, from τ = 0.01 on. A path whose speed falls more steeply than the dashed line is finite.
+(b) 1 − cos of the angle between w and −∇ℒ. (c) How far the normalized margin is below its value at the end, as a share
+of it. One line per seed.
 """
 
 from __future__ import annotations
@@ -10,38 +11,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.figures import _bands, reached, stack, style, thin
+from dirconv.figures import Figure, _curves, separating, stack, style, thin
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-CLAIMED = True
-TABLES = ("path", "limit")
+FIGURE = Figure(tables=("path", "limit"), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
-FIRST = 0.01  # τ from which speeds are drawn
+FIRST_TAU = 0.01  # where speeds begin
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: a row a point, quantity `speed`, `misalignment` or `lack`."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: a row a point, quantity `speed`, `misalignment` or `lack`."""
     palette = style.colours(source.run for source in sources)
-    shown = reached(sources, "path")
+    shown = separating(sources, "path")
     parts = []
     for source in shown:
-        speed = _bands.speeds(source).rename(columns={"speed": "value"})
-        parts.append(speed[speed["tau"] >= FIRST].assign(quantity="speed", **source.identity))
-        path = thin(source.path.assign(value=1 - source.path["cos"], quantity="misalignment"), "value")
-        parts.append(path.assign(**source.identity))
+        speeds = _curves.path_speeds(source)
+        speeds = speeds[speeds["tau"] >= FIRST_TAU]
+        parts.append(source.part(speeds, "speed", speeds["value"]))
+        parts.append(thin(source.part(source.path, "misalignment", 1 - source.path["cos"]), "value"))
         limit = source.tables["limit"]
-        lack = limit.assign(quantity="lack", value=1 - limit["margin"] / limit["margin"].iloc[-1])
-        parts.append(lack.iloc[:-1].assign(**source.identity))
+        parts.append(source.part(limit, "lack", 1 - limit["margin"] / limit["margin"].iloc[-1]).iloc[:-1])
     table = stack(parts, COLUMNS)
     table = table[table["value"] > 1e-14]
 
-    figure, (axes,) = style.panels(1, 3, 2.7)
-    for one, (quantity, title, label) in zip(
+    picture, (axes,) = style.panels(1, 3, 2.7)
+    for panel, (quantity, title, label) in zip(
         axes,
         (
             ("speed", "speed of the direction", r"$d\zeta/d\tau$ (rad)"),
@@ -50,15 +49,15 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         ),
         strict=True,
     ):
-        style.curves(one, table[table["quantity"] == quantity], "tau", "value", palette, alpha=0.6, linewidth=0.8)
-        style.log(one, x=quantity == "speed", y=True)
-        one.set(title=title, xlabel=style.TAU, ylabel=label)
-    more = []
+        style.curves(panel, table[table["quantity"] == quantity], "tau", "value", palette, **style.MANY_CURVES)
+        style.log(panel, x=quantity == "speed", y=True)
+        panel.set(title=title, xlabel=style.TAU, ylabel=label)
+    guides = []
     speeds = table[table["quantity"] == "speed"]
     if len(speeds):
         tau = np.array([0.1, 1.0]) * speeds["tau"].max()
         axes[0].plot(tau, speeds["value"].max() * tau[0] / tau, **style.GUIDE)
-        more.append(style.guide(r"slope −1: $\int d\zeta$ diverges"))
+        guides.append(style.guide(style.SLOPE_MINUS_ONE))
     style.lettered(axes)
-    style.runs_legend(figure, shown, palette, *more)
-    return figure, table
+    style.runs_legend(picture, shown, palette, *guides)
+    return picture, table

@@ -1,8 +1,9 @@
-"""How the distribution of normalized margins settles: a row a network (its lowest seed), a column a normalization.
+"""The distribution of normalized margins along the flow: does it settle?
 
-Each curve is a snapshot: the share of training examples whose normalized margin is at most m. A homogeneous network's
-margins are divided by ‖W‖^L, which no other network allows; those are divided by the norm of the last layer, and by
-the mean margin, which leaves the shape alone. Divided by ℓ⁻¹(ℒ), margins are at least 1 and the axis is logarithmic.
+One row per network (its lowest seed), one column per normalization. Each curve is a snapshot: the share of training
+examples whose normalized margin is at most m. A homogeneous network's margins are divided by ‖W‖^L. A network without a
+degree has no such normalization; its margins are divided by the norm of the last layer, and by the mean margin, which
+shows the shape alone. Margins divided by ℓ⁻¹(ℒ) are at least 1, and their axis is logarithmic.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.figures import POINTS, first_seeds, reached, stack, style
+from dirconv.figures import POINTS, Figure, first_seeds, separating, stack, style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-TABLES = ("margins",)
+FIGURE = Figure(tables=("margins",))
 COLUMNS = ["run", "network", "seed", "normalization", "snapshot", "log_inverse_risk", "margin", "share"]
 SNAPSHOTS = 6
 LABELS = {
@@ -35,7 +36,7 @@ def _normalizations(source: Source) -> list[str]:
 
 
 def _snapshots(rows: pd.DataFrame) -> list[int]:
-    """About six snapshots, log-spaced in ln(1/ℒ), the first and the last among them."""
+    """About SNAPSHOTS of them, log-spaced in ln(1/ℒ), with the first and the last."""
     levels = rows.groupby("snapshot")["log_inverse_risk"].first()
     levels = np.log(levels[levels > 0])
     wanted = np.linspace(levels.iloc[0], levels.iloc[-1], SNAPSHOTS)
@@ -43,21 +44,21 @@ def _snapshots(rows: pd.DataFrame) -> list[int]:
 
 
 def _distribution(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The empirical distribution function at no more than POINTS of the sorted values, both ends among them."""
+    """The empirical distribution function at no more than POINTS of the sorted values, with both ends."""
     values = np.sort(values[~np.isnan(values)])
     share = np.arange(1, len(values) + 1) / max(len(values), 1)
     at = np.unique(np.linspace(0, len(values) - 1, min(POINTS, len(values))).round().astype(int))
     return values[at], share[at]
 
 
-def _legend(figure: Figure, row: np.ndarray, levels: list[float], shades: list) -> None:
-    """Right of a network's row: the colours of its snapshots with their ln(1/ℒ)."""
+def _legend(picture: Picture, row: np.ndarray, levels: list[float], shades: list) -> None:
+    """To the right of a network's row: the colours of its snapshots with their ln(1/ℒ)."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
     count = len(levels)
     colours = ScalarMappable(BoundaryNorm(np.arange(count + 1), count), ListedColormap(shades))
-    bar = figure.colorbar(colours, ax=list(row), ticks=np.arange(count) + 0.5, aspect=18, pad=0.02)
+    bar = picture.colorbar(colours, ax=list(row), ticks=np.arange(count) + 0.5, aspect=18, pad=0.02)
     bar.ax.set_yticklabels([f"{level:.3g}" for level in levels])
     bar.ax.tick_params(length=0)
     bar.ax.minorticks_off()
@@ -65,11 +66,11 @@ def _legend(figure: Figure, row: np.ndarray, levels: list[float], shades: list) 
     bar.set_label(style.LOG_INVERSE_RISK)
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: a row a point of a curve."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: a row a point of a curve."""
     import pandas as pd
 
-    shown = first_seeds(reached(sources, "margins"))
+    shown = first_seeds(separating(sources, "margins"))
     parts = []
     for source in shown:
         rows = source.snapshots("margins")
@@ -86,7 +87,7 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
 
     columns = max((len(_normalizations(source)) for source in shown), default=1)
     rows = max(len(shown), 1)
-    figure, axes = style.panels(rows, columns, 0.3 + 2.3 * rows, sharey=True)
+    picture, axes = style.panels(rows, columns, 0.3 + 2.3 * rows, sharey=True)
     if not shown:
         style.empty(axes[0, 0])
     for row, source in zip(axes, shown, strict=False):
@@ -105,6 +106,6 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         row[0].set_ylabel("share of examples")
         for panel in row[len(names) :]:
             panel.set_axis_off()
-        _legend(figure, row, levels.to_list(), list(shades.values()))
+        _legend(picture, row, levels.to_list(), list(shades.values()))
     style.lettered(axes.flat)
-    return figure, table
+    return picture, table

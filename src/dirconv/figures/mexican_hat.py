@@ -1,8 +1,9 @@
-r"""The Mexican hat: a direction that circles for ever, while the gradient aligns.
+r"""The Mexican hat: the direction circles for ever, and yet the gradient aligns.
 
-(a) The direction seen from above, (u, v)/ρ, with the rim of the hat: it runs along the valley towards the rim and round
-it. (b) ζ = ∫ tan ∠ dτ, in turns of 2π, grows with every decade of τ like ln τ; ∫ tan² ∠ dτ, relative to its end, has
-long stopped. (c) tan ∠ → 0, like 1/τ, which is not integrable.
+(a) The direction seen from above, (u, v)/ρ, and the rim of the hat (dashed): the direction runs along the valley
+towards the rim and round it. (b) Solid: ζ = ∫ tan ∠ dτ in turns of 2π, which grows like ln τ. Dotted: ∫ tan² ∠ dτ as a
+share of its value at the end, which soon stops growing. (c) tan ∠ falls to zero like 1/τ (dashed), which is not
+integrable.
 """
 
 from __future__ import annotations
@@ -11,33 +12,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.figures import positive, stack, style
+from dirconv.figures import Figure, positive, stack, style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-TABLES = ("path", "spiral")
-PROBLEMS = ("mexican_hat",)
+FIGURE = Figure(tables=("path", "spiral"), problems=("mexican_hat",))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "u", "v", "value"]
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: `direction` (u, v), `turns` (ζ/2π), `squares` (∫ tan² dτ, of its end), `tan`."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: `direction` (u, v), `turns` (ζ/2π), `squares` (∫ tan² dτ, of its end), `tan`."""
     palette = style.colours(source.run for source in sources)
     parts = []
     for source in sources:
         path, spiral = source.tables["path"], source.tables["spiral"]
         parts.append(spiral.assign(quantity="direction", **source.identity))
-        parts.append(spiral.assign(quantity="turns", value=spiral["zeta"] / (2 * np.pi), **source.identity))
-        share = spiral["squares"] / spiral["squares"].iloc[-1]
-        parts.append(spiral.assign(quantity="squares", value=share, **source.identity))
-        parts.append(path.assign(quantity="tan", value=path["tan"], **source.identity))
+        parts.append(source.part(spiral, "turns", spiral["zeta"] / (2 * np.pi)))
+        parts.append(source.part(spiral, "squares", spiral["squares"] / spiral["squares"].iloc[-1]))
+        parts.append(source.part(path, "tan"))
     table = stack(parts, COLUMNS)
 
-    figure, (axes,) = style.panels(1, 3, 2.8)
+    picture, (axes,) = style.panels(1, 3, 2.8)
     rim = np.linspace(0, 2 * np.pi, 400)
     axes[0].plot(np.cos(rim), np.sin(rim), **style.GUIDE)
     first = table[(table["quantity"] == "direction") & (table["seed"] == sources[0].seed)]
@@ -56,6 +55,6 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     axes[2].plot(tau, 3 / tau, **style.GUIDE)
     axes[2].set(title="speed of the direction", xlabel=style.TAU, ylabel=r"$\tan\angle = d\zeta/d\tau$")
     style.lettered(axes)
-    more = [style.guide(r"$\int\tan^2\angle\,d\tau$", color=palette[sources[0].run], linestyle=":")]
-    style.runs_legend(figure, sources, palette, *more, style.guide("rim; slope −1"))
-    return figure, table
+    squares = style.guide(r"$\int\tan^2\angle\,d\tau$", color=palette[sources[0].run], linestyle=":")
+    style.runs_legend(picture, sources, palette, squares, style.guide("rim; slope −1"))
+    return picture, table

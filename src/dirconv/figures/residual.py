@@ -1,49 +1,46 @@
-"""Residual networks: does the direction converge, does the gradient align, and of what degree is the network?
+"""Residual networks: does the direction converge, does the velocity align with W, and what is the network's degree?
 
-(a) Path length ζ and (b) cos of W with the flow's velocity, against ln(1/ℒ), which networks without a degree have too.
-(c) The degree that the network seems to have where it is, ⟨W, ∇p_i⟩/p_i: median over the training images, band from 5
-to 95 %. Where the network is homogeneous it is one number for all images and all along; where it becomes so it tends
-to that.
+All panels are against ln(1/ℒ), which networks without a degree have too. (a) The path's length ζ. (b) cos of the angle
+between W and the flow's velocity. (c) The local degree at the current weights, ⟨W, ∇p_i⟩/p_i: the median over training
+images, with a band from 5 to 95 %. For a homogeneous network it is one number for all images all along; for a network
+that becomes homogeneous it tends to such a number.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dirconv.figures import positive, stack, style, thin
+from dirconv.figures import Figure, positive, stack, style, thin
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-CLAIMED = True
-TABLES = ()
-OPTIONAL = ("path", "degree")  # a run's path, or its probe's degrees: they stand in folders of their own
-PROBES = ("degree",)
+# a source is a run, with its path, or the run's probe, with its degrees: each has a folder of its own
+FIGURE = Figure(tables=(), optional=("path", "degree"), claimed=True, probes=("degree",))
 COLUMNS = ["run", "network", "seed", "quantity", "log_inverse_risk", "value", "low", "high"]
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: a row a point, quantity `zeta`, `cos` or `degree`."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: a row a point, quantity `zeta`, `cos` or `degree`."""
     palette = style.colours(source.run for source in sources)
     parts = []
     for source in sources:
         if "path" in source.tables and source.tables["path"]["below"].any():
             path = positive(source.path, "log_inverse_risk")
             for quantity in ("zeta", "cos"):
-                rows = thin(path.assign(quantity=quantity, value=path[quantity]), quantity)
-                parts.append(rows.assign(**source.identity))
+                parts.append(source.part(thin(path, quantity), quantity))
         if "degree" in source.tables:
             rows = positive(source.snapshots("degree"), "log_inverse_risk")
-            rows = rows.assign(quantity="degree", value=rows["degree_q50"], **source.identity)
-            parts.append(rows.rename(columns={"degree_q05": "low", "degree_q95": "high"}))
+            columns = {"low": rows["degree_q05"], "high": rows["degree_q95"]}
+            parts.append(source.part(rows, "degree", rows["degree_q50"], **columns))
     table = stack(parts, COLUMNS)
     drawn = set(table["run"])
 
-    figure, (axes,) = style.panels(1, 3, 2.8)
-    for one, (quantity, title, label) in zip(
+    picture, (axes,) = style.panels(1, 3, 2.8)
+    for panel, (quantity, title, label) in zip(
         axes,
         (
             ("zeta", "path length", r"$\zeta$ (rad)"),
@@ -53,23 +50,24 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
         strict=True,
     ):
         rows = table[table["quantity"] == quantity]
-        more = {"marker": "o", "markersize": 2.4, "markeredgewidth": 0} if quantity == "degree" else {}
-        style.curves(one, rows, "log_inverse_risk", "value", palette, **more)
+        dots = {**style.DOTS, "markersize": 2.4} if quantity == "degree" else {}
+        style.curves(panel, rows, "log_inverse_risk", "value", palette, **dots)
         if quantity == "degree":
             for (run, _), known in rows.dropna(subset=["low", "high"]).groupby(["run", "seed"], sort=False):
                 x, low, high = (known[name].astype(float) for name in ("log_inverse_risk", "low", "high"))
-                one.fill_between(x, low, high, color=palette[run], alpha=0.2, linewidth=0)
-            _frame(one, rows["value"].astype(float))
-        style.log(one, x=True)
-        one.set(title=title, xlabel=style.LOG_INVERSE_RISK, ylabel=label)
+                panel.fill_between(x, low, high, color=palette[run], alpha=0.2, linewidth=0)
+            _limit_height(panel, rows["value"].astype(float))
+        style.log(panel, x=True)
+        panel.set(title=title, xlabel=style.LOG_INVERSE_RISK, ylabel=label)
     style.lettered(axes)
-    legend = {(source.run, source.seed): source for source in sources if source.run in drawn}  # of two folders, one
-    style.runs_legend(figure, list(legend.values()), palette)
-    return figure, table
+    # a run and its probe count once
+    legend = {(source.run, source.seed): source for source in sources if source.run in drawn}
+    style.runs_legend(picture, list(legend.values()), palette)
+    return picture, table
 
 
-def _frame(axes, medians: pd.Series) -> None:
-    """Not wider than the medians need by much: a quotient has no bound where an image's margin is next to zero."""
+def _limit_height(axes, medians: pd.Series) -> None:
+    """Limit the axis to little more than the medians' range: the quotient is unbounded where a margin is near zero."""
     if medians.notna().any():
         room = max(medians.max() - medians.min(), 1.0)
         low, high = axes.get_ylim()

@@ -1,10 +1,10 @@
-r"""Two-layer squared ReLU: the normalized margin against the certified best, and where the neurons end.
+r"""Two-layer squared ReLU: the normalized margin against its certified optimum, and where the neurons end.
 
-(a) What the margin lacks of its bound, 1 − margin/bound; with fixed signs the bound is the margin of the best signed
-measure of total variation one on the sphere, with trained outputs it is 2γ*/(3√3), which only one neuron attains.
-(b), (c) Where the mass of the neurons is at the end (b: signed, summed over degrees of direction; c: area), and the
-best measure's atoms (crosses), for the first seed in two and in three dimensions; neurons with less than 10⁻³ of the
-mass are left out.
+(a) 1 − margin/bound. With fixed signs the bound is the margin of the best signed measure of total variation one on the
+sphere. With trained outputs it is 2γ*/(3√3), which only one neuron attains. (b, c) The mass of the neurons at the end
+and the atoms of the best measure (crosses), for the first seed in two dimensions (b) and in three (c). In (b) the mass
+is signed and summed over each degree of direction; in (c) it is a disc's area, and the colour tells its sign. Neurons
+with less than 10⁻³ of the mass are left out.
 """
 
 from __future__ import annotations
@@ -13,60 +13,61 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.figures import stack, style
+from dirconv.figures import Figure, stack, style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-TABLES = ("path", "limit", "neurons", "atoms")
-PROBLEMS = ("squared_relu",)
+FIGURE = Figure(tables=("path", "limit", "neurons", "atoms"), problems=("squared_relu",))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "x", "y", "z", "value"]
-VISIBLE = 1e-3
+MIN_MASS = 1e-3  # of a neuron that is drawn
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: quantity `lack` (1 − margin/bound), `neuron` and `atom` (direction, signed mass)."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: quantity `lack` (1 − margin/bound), `neuron` and `atom` (direction, signed mass)."""
     palette = style.colours(source.run for source in sources)
     parts = []
     for source in sources:
         limit = source.tables["limit"]
-        parts.append(limit.assign(quantity="lack", value=1 - limit["ratio"], **source.identity))
-    flat, round_ = (_first(sources, axis) for axis in (False, True))
-    for source in filter(None, (flat, round_)):
+        parts.append(source.part(limit, "lack", 1 - limit["ratio"]))
+    on_circle, on_sphere = _first(sources, dimensions=2), _first(sources, dimensions=3)
+    for source in filter(None, (on_circle, on_sphere)):
         neurons = source.tables["neurons"]
         last = neurons[neurons["snapshot"] == neurons["snapshot"].max()]
         for name, rows in (("neuron", last), ("atom", source.tables["atoms"])):
-            rows = rows[rows["mass"].abs() > VISIBLE]
-            parts.append(rows.assign(quantity=name, value=rows["mass"], **source.identity))
+            rows = rows[rows["mass"].abs() > MIN_MASS]
+            parts.append(source.part(rows, name, rows["mass"]))
     table = stack(parts, COLUMNS)
 
-    figure, (axes,) = style.panels(1, 3, 2.9)
+    picture, (axes,) = style.panels(1, 3, 2.9)
     lack = table[(table["quantity"] == "lack") & (table["value"] > 1e-12)]
-    style.curves(axes[0], lack, "tau", "value", palette, alpha=0.6, linewidth=0.8)
+    style.curves(axes[0], lack, "tau", "value", palette, **style.MANY_CURVES)
     style.log(axes[0], y=True)
     axes[0].axhline(0.01, **style.GUIDE)
     axes[0].set(title="distance to the bound", xlabel=style.TAU, ylabel="1 − margin/bound")
-    _circle(axes[1], table, flat)
-    _sphere(axes[2], table, round_)
+    _circle(axes[1], table, on_circle)
+    _sphere(axes[2], table, on_sphere)
     style.lettered(axes)
-    style.runs_legend(figure, sources, palette, style.guide("1 %"))
-    return figure, table
+    style.runs_legend(picture, sources, palette, style.guide("1 %"))
+    return picture, table
 
 
-def _first(sources: list[Source], three: bool) -> Source | None:
-    """The first seed of the first run in two or three dimensions."""
-    return next((source for source in sources if ("z" in source.tables["neurons"]) == three), None)
+def _first(sources: list[Source], dimensions: int) -> Source | None:
+    """The first seed of the first run in two or three dimensions, or None."""
+    return next((source for source in sources if ("z" in source.tables["neurons"]) == (dimensions == 3)), None)
 
 
-def _of(table: pd.DataFrame, source: Source, quantity: str) -> pd.DataFrame:
-    return table[(table["quantity"] == quantity) & (table["run"] == source.run) & (table["seed"] == source.seed)]
+def _measures(table: pd.DataFrame, source: Source) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the neurons and of the best measure's atoms."""
+    of_seed = source.select(table)
+    return of_seed[of_seed["quantity"] == "neuron"], of_seed[of_seed["quantity"] == "atom"]
 
 
 def _azimuth(rows: pd.DataFrame) -> pd.Series:
-    """Of each direction, in degrees."""
+    """The azimuth of each direction, in degrees."""
     return np.degrees(np.arctan2(rows["y"].astype(float), rows["x"].astype(float)))
 
 
@@ -74,9 +75,9 @@ def _circle(axes, table: pd.DataFrame, source: Source | None) -> None:
     if source is None:
         style.empty(axes, "no run in two dimensions")
         return
-    neurons, atoms = (_of(table, source, quantity) for quantity in ("neuron", "atom"))
-    together = neurons.assign(degree=_azimuth(neurons).round()).groupby("degree")["value"].sum()
-    axes.vlines(together.index, 0, together, color="0.35", linewidth=3, label="neurons at the end, summed")
+    neurons, atoms = _measures(table, source)
+    mass = neurons.assign(degree=_azimuth(neurons).round()).groupby("degree")["value"].sum()
+    axes.vlines(mass.index, 0, mass, color="0.35", linewidth=3, label="neurons at the end, summed")
     axes.plot(_azimuth(atoms), atoms["value"].astype(float), "x", color="C3", label="best measure")
     axes.axhline(0, color="0.6", linewidth=0.6)
     axes.set(title=source.network + f", seed {source.seed}", xlabel="direction (degrees)", ylabel="signed mass")
@@ -89,7 +90,7 @@ def _sphere(axes, table: pd.DataFrame, source: Source | None) -> None:
     if source is None:
         style.empty(axes, "no run in three dimensions")
         return
-    neurons, atoms = (_of(table, source, quantity) for quantity in ("neuron", "atom"))
+    neurons, atoms = _measures(table, source)
     mass = neurons["value"].astype(float)
     colour = np.where(mass > 0, "C0", "C1")
     axes.scatter(_azimuth(neurons), neurons["z"].astype(float), s=2500 * mass.abs(), c=colour, alpha=0.35, linewidths=0)

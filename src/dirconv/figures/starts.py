@@ -1,33 +1,31 @@
-"""From initialization to ℒ = ℓ(0), and how far from the limit that is.
+"""From initialization to ℒ = ℓ(0), and how far from the limit that point is.
 
-(a) ln ℒ − ln ℓ(0) against the flow time of the mean loss, a line a seed: the start of the theorems is at zero, and data
-with contradicting labels never get there. They are drawn up to a time of 10⁴: the flow is followed by its length, and a
-step of given length on a plateau can take any time. (b) The smoothed margin on the way, over the size of its first
-value. (c) The angle between the direction at ℒ = ℓ(0) and at the end, a point a seed. (d) The normalized margin at
-ℒ = ℓ(0) over that at the end.
+(a) ln ℒ − ln ℓ(0) against the flow time of the mean loss, one line per seed. The theorems start at zero; data with
+contradicting labels never get there. Lines end at a time of 10⁴: the flow is followed by its length, and a step of
+given length on a plateau can take any time. (b) The smoothed margin on the way, over the size of its first value. (c)
+The angle between the direction at ℒ = ℓ(0) and the direction at the end, one point per seed. (d) The normalized margin
+at ℒ = ℓ(0) over that at the end. In (c) and (d) a bar is the median over seeds.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dirconv.figures import _bands, stack, style
+from dirconv.figures import Figure, stack, style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-CLAIMED = True
-TABLES = ("start",)
-OPTIONAL = ("limit",)
+FIGURE = Figure(tables=("start",), optional=("limit",), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "time", "value"]
-LATEST = 1e4  # flow time shown
+MAX_TIME = 1e4  # flow time shown
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: `excess` and `smoothed_margin` against time, `angle` and `share` of the margin."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: `excess` and `smoothed_margin` against time, `angle` and `share` of the margin."""
     import pandas as pd
 
     palette = style.colours(source.run for source in sources)
@@ -38,8 +36,8 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
             ("excess", start["ln_risk"] - source.ln_at_zero),
             ("smoothed_margin", start["smoothed_margin"] / abs(start["smoothed_margin"].iloc[0])),
         ):
-            rows = start.assign(quantity=quantity, value=value)
-            parts.append(rows[rows["time"].between(0, LATEST, inclusive="right")].assign(**source.identity))
+            rows = source.part(start, quantity, value)
+            parts.append(rows[rows["time"].between(0, MAX_TIME, inclusive="right")])
         limit = source.tables.get("limit")
         if limit is not None and start["below"].iloc[-1]:
             values = {"angle": limit["to_start"].iloc[-1], "share": limit["margin"].iloc[0] / limit["margin"].iloc[-1]}
@@ -47,25 +45,25 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
             parts.append(rows.assign(time=start["time"].iloc[-1], **source.identity))
     table = stack(parts, COLUMNS)
 
-    figure, axes = style.panels(2, 2, 4.9)
-    for one, quantity in zip(axes[0], ("excess", "smoothed_margin"), strict=True):
+    picture, axes = style.panels(2, 2, 4.9)
+    for panel, quantity in zip(axes[0], ("excess", "smoothed_margin"), strict=True):
         rows = table[table["quantity"] == quantity]
-        style.curves(one, rows, "time", "value", palette, alpha=0.6, linewidth=0.8)
-        style.log(one, x=True)
+        style.curves(panel, rows, "time", "value", palette, **style.MANY_CURVES)
+        style.log(panel, x=True)
         if len(rows):
-            one.axhline(0, **style.GUIDE)
-        one.set_xlabel("flow time of the mean loss")
+            panel.axhline(0, **style.GUIDE)
+        panel.set_xlabel("flow time of the mean loss")
     axes[0, 0].set(title="risk", ylabel=r"$\ln\mathcal{L} - \ln\ell(0)$")
     axes[0, 1].set(title="smoothed margin", ylabel=r"$\tilde a$, over its first size")
-    for one, quantity in zip(axes[1], ("angle", "share"), strict=True):
+    for panel, quantity in zip(axes[1], ("angle", "share"), strict=True):
         rows = table[table["quantity"] == quantity]
         if len(rows):
-            _bands.points(one, rows, "run", "value", palette)
-            one.set_ylim(bottom=0)
+            style.points(panel, rows, "run", "value", palette)
+            panel.set_ylim(bottom=0)
         else:
-            style.empty(one)
+            style.empty(panel)
     axes[1, 0].set(title="from ℒ = ℓ(0) to the end", ylabel="angle (rad)")
     axes[1, 1].set(title="margin at ℒ = ℓ(0)", ylabel="share of that at the end")
     style.lettered(axes.flat)
-    style.runs_legend(figure, sources, palette)
-    return figure, table
+    style.runs_legend(picture, sources, palette)
+    return picture, table

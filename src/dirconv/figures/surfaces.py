@@ -1,9 +1,9 @@
-r"""Prediction surfaces: the kernel's maximum-margin predictor, a wide shallow network early and late, how far apart.
+r"""Prediction surfaces: the kernel's maximum-margin predictor, a wide shallow network early and late, and their angles.
 
-Above: f/max|f| for the widest network's first seed, with the data; the kernel is the neural tangent kernel at infinite
-width, its predictor solved exactly; early is where ℒ < ℓ(0) was reached, late the end of the flow. The black line is
-the decision boundary. Below: angles between surfaces as vectors on the grid: to the network's own at the start, to the
-kernel's, and the latter at the end against width.
+Above: f/max|f| and the data, for the first seed of the widest network. (a) The neural tangent kernel's predictor at
+infinite width, solved exactly. (b) The network early, where ℒ < ℓ(0) was reached. (c) The network late, at the end of
+the flow. The black line is the decision boundary. Below: angles between surfaces as vectors on the grid. (d) To the
+network's own surface at the start. (e) To the kernel's. (f) Both at the end of the flow, against width.
 """
 
 from __future__ import annotations
@@ -12,47 +12,44 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.figures import stack, style
+from dirconv.figures import Figure, stack, style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Picture
 
     from dirconv.figures import Source
 
-TABLES = ("path", "surfaces", "grid", "points")
-PROBLEMS = ("planar",)
+FIGURE = Figure(tables=("path", "surfaces", "grid", "points"), problems=("planar",))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "x", "y", "value"]
 TITLES = {"kernel": "kernel, maximum margin", "start": "network, early", "end": "network, late"}
 LEVELS = np.linspace(-1, 1, 21)
 
 
-def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
-    """The figure, and its data: quantity `surface: …` on the grid (value f/max|f|), `label` of the points, angles."""
+def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+    """The picture, and its data: quantity `surface: …` on the grid (value f/max|f|), `label` of the points, angles."""
     sources = sorted(sources, key=_width)
     palette = style.colours(source.run for source in sources)
     widest = next(source for source in sources if _width(source) == _width(sources[-1]))
     parts = []
     grid, points = widest.tables["grid"], widest.tables["points"]
     parts.append(grid.assign(quantity="surface: " + grid["surface"], **widest.identity))
-    parts.append(points.assign(quantity="label", value=points["label"], **widest.identity))
+    parts.append(widest.part(points, "label"))
     for source in sources:
-        rows = source.tables["surfaces"]
-        for name in ("to_start", "to_kernel"):
-            parts.append(rows.assign(quantity=name, value=rows[name], **source.identity))
+        parts += [source.part(source.tables["surfaces"], name) for name in ("to_start", "to_kernel")]
     table = stack(parts, COLUMNS)
 
-    figure, axes = style.panels(2, 3, 4.7)
-    for one, (name, title) in zip(axes[0], TITLES.items(), strict=True):
-        image = _surface(one, grid[grid["surface"] == name], points)
-        one.set(title=title, xlabel="$x_1$", ylabel="$x_2$" if name == "kernel" else "")
-    figure.colorbar(image, ax=axes[0, 2], shrink=0.85, label="$f/\\max|f|$", ticks=[-1, 0, 1])
-    for one, name, title in zip(
+    picture, axes = style.panels(2, 3, 4.7)
+    for panel, (name, title) in zip(axes[0], TITLES.items(), strict=True):
+        image = _surface(panel, grid[grid["surface"] == name], points)
+        panel.set(title=title, xlabel="$x_1$", ylabel="$x_2$" if name == "kernel" else "")
+    picture.colorbar(image, ax=axes[0, 2], shrink=0.85, label="$f/\\max|f|$", ticks=[-1, 0, 1])
+    for panel, name, title in zip(
         axes[1], ("to_start", "to_kernel"), ("turned since ℒ = ℓ(0)", "from the kernel's predictor"), strict=False
     ):
-        style.curves(one, table[table["quantity"] == name], "tau", "value", palette)
-        one.set(title=title, xlabel=style.TAU, ylabel="angle (rad)")
-        one.set_ylim(bottom=0)
+        style.curves(panel, table[table["quantity"] == name], "tau", "value", palette)
+        panel.set(title=title, xlabel=style.TAU, ylabel="angle (rad)")
+        panel.set_ylim(bottom=0)
     last = axes[1, 2]
     for source in sources:
         end, colour = source.tables["surfaces"].iloc[-1], palette[source.run]
@@ -69,15 +66,16 @@ def draw(sources: list[Source]) -> tuple[Figure, pd.DataFrame]:
     last.legend(loc="upper center", ncols=2, handletextpad=0.1, columnspacing=0.8)
     last.set_ylim(top=1.2 * last.get_ylim()[1])
     style.lettered(axes.ravel())
-    style.runs_legend(figure, sources, palette)
-    return figure, table
+    style.runs_legend(picture, sources, palette)
+    return picture, table
 
 
 def _width(source: Source) -> int:
-    return source.record["specification"]["problem"]["width"]
+    return source.specification["problem"]["width"]
 
 
 def _surface(axes, grid: pd.DataFrame, points: pd.DataFrame):
+    """Draw a predictor on the grid, its decision boundary and the data; return the filled contours."""
     shaped = grid.pivot(index="y", columns="x", values="value")
     x, y, values = shaped.columns.to_numpy(), shaped.index.to_numpy(), shaped.to_numpy()
     image = axes.contourf(x, y, values, levels=LEVELS, cmap="RdBu_r")

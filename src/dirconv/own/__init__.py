@@ -96,9 +96,9 @@ class Run:
         """
         module = member("figures", name, "figure")
         known = modules("measures")
-        if unknown := [table for table in module.TABLES if table not in known]:
+        if unknown := [table for table in module.FIGURE.tables if table not in known]:
             raise UserError(f"figure: {name} shows {unknown[0]}, which is no measure of a run; choose another figure")
-        tables = (*module.TABLES, *(table for table in getattr(module, "OPTIONAL", ()) if table in known))
+        tables = module.FIGURE.tables_in(known)
         sources = []
         for run in (self, *others):
             at = f"{run.record['specification']['run']}/seed{run.record['specification']['seed']}"

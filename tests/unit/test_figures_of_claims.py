@@ -1,64 +1,43 @@
-"""Figures of the reviewers' questions, from small real runs: whole, with one seed, with none at ℒ < ℓ(0)."""
+"""Figures that show what claims read, from small real runs: whole, with one seed, with none at ℒ < ℓ(0)."""
 
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import pytest
+from figure_sources import CLAIMED, followed
 
-from dirconv.figures import Source, style
-from dirconv.options import member, modules
-from dirconv.problems import dense, dense_descents, dense_losses, homogeneous_map, mexican_hat
+from dirconv.figures import Source, _curves, starts, style
+from dirconv.options import member
 
-FIGURES = [name for name in modules("figures") if getattr(member("figures", name, ""), "CLAIMED", False)]
 SMALL = {"width": 4, "examples": 8, "tolerance": 0.05}
-
-
-def sources(run, spec, followed, loss="exponential"):
-    found = []
-    for seed, one in enumerate(followed):
-        specification = {
-            "run": run,
-            "seed": seed,
-            "model": {"name": spec.name},
-            "degree": spec.degree,
-            "loss": loss,
-            "problem": dataclasses.asdict(spec),
-        }
-        record = {"specification": specification, "stop": one.stop, "files": {}}
-        found.append(Source(f"{run}/seed{seed}", one.tables, record))
-    return found
-
-
-def run(name, module, seeds=(0, 1), **options):
-    spec = module.Spec(**options)
-    return sources(name, spec, module.follow(spec, list(seeds)))
 
 
 @pytest.fixture(scope="module")
 def runs():
-    found = {
-        "soft_relu": run("soft_relu", dense, activation="soft_relu", tau=3.5, **SMALL),
-        "linear": run("linear", dense, activation="linear", tau=3.5, **SMALL),
-        "conflicting": run("conflicting", dense, conflicting=2, descent=10, **SMALL),
-        "hat": run("mexican_hat", mexican_hat, seeds=[0]),
-        "losses": run("losses_linear", dense_losses, activation="linear", tau=1.5, **SMALL),
-        "maps": run("tensor", homogeneous_map, kind="tensor", tau=2.0),
-        "descents": run("descents", dense_descents, activation="soft_relu", tau=0.2, land=0.02, steps=60, **SMALL),
+    runs = {
+        "soft_relu": followed("soft_relu", "dense", activation="soft_relu", tau=3.5, **SMALL),
+        "linear": followed("linear", "dense", activation="linear", tau=3.5, **SMALL),
+        "conflicting": followed("conflicting", "dense", conflicting=2, descent=10, **SMALL),
+        "hat": followed("mexican_hat", "mexican_hat", seeds=[0]),
+        "losses": followed("losses_linear", "dense_losses", activation="linear", tau=1.5, **SMALL),
+        "maps": followed("tensor", "homogeneous_map", kind="tensor", tau=2.0),
+        "descents": followed(
+            "descents", "dense_descents", activation="soft_relu", tau=0.2, land=0.02, steps=60, **SMALL
+        ),
     }
-    for one in found["soft_relu"]:  # attacks take seconds, and have tests of their own
-        rows = one.tables["generalization"]
+    for source in runs["soft_relu"]:  # attacks take seconds, and have tests of their own
+        rows = source.tables["generalization"]
         radii = dict.fromkeys(("radius_attack_q25", "radius_attack_q50", "radius_first_order_q50"), rows["tau"] + 1)
-        one.tables["generalization"] = rows.assign(**radii, radius_certified_q50=rows["tau"] / 2)
+        source.tables["generalization"] = rows.assign(**radii, radius_certified_q50=rows["tau"] / 2)
     paths = []
-    for one in found["soft_relu"]:
-        specification = {**one.record["specification"], "run": "resnet", "model": {"name": "resnet"}}
-        record = {**one.record, "specification": specification}
-        snaps = one.tables["limit"][["snapshot", "step", "tau", "ln_risk", "norm"]]
+    for source in runs["soft_relu"]:
+        specification = {**source.record["specification"], "run": "resnet", "model": {"name": "resnet"}}
+        record = {**source.record, "specification": specification}
+        snaps = source.tables["limit"][["snapshot", "step", "tau", "ln_risk", "norm"]]
         degrees = snaps.assign(degree_mean=7.5, degree_q05=7.0, degree_q50=7.5, degree_q95=8.0)
-        paths.append(Source(f"resnet/seed{one.seed}", {"path": one.tables["path"]}, record))
-        paths.append(Source(f"resnet/degree-seed{one.seed}", {"degree": degrees}, record))
-    return {**found, "residual": paths}
+        paths.append(Source(f"resnet/seed{source.seed}", {"path": source.tables["path"]}, record))
+        paths.append(Source(f"resnet/degree-seed{source.seed}", {"degree": degrees}, record))
+    return {**runs, "residual": paths}
 
 
 OF = {
@@ -74,7 +53,6 @@ OF = {
     "starts": ["soft_relu", "conflicting"],
     "widths": ["soft_relu", "conflicting"],
 }
-EMPTY = {"starts": 1, "widths": 1}  # panels that show a run which never arrives
 
 
 def drawn(figure, chosen):
@@ -85,10 +63,10 @@ def drawn(figure, chosen):
 
 
 def test_every_such_figure_is_tried_here():
-    assert set(OF) == set(FIGURES)
+    assert set(OF) == set(CLAIMED)
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", CLAIMED)
 def test_it_draws_and_its_table_is_what_it_shows(runs, figure):
     chosen = [source for name in OF[figure] for source in runs[name]]
     picture, table = drawn(figure, chosen)
@@ -103,14 +81,14 @@ def test_it_draws_and_its_table_is_what_it_shows(runs, figure):
     assert all(axes.get_title("left").startswith("(") for axes in picture.axes)
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", CLAIMED)
 def test_it_draws_one_seed_of_one_run(runs, figure):
     chosen = [source for source in runs[OF[figure][0]] if source.seed == 0]
     _, table = drawn(figure, chosen)
     assert len(table)
 
 
-@pytest.mark.parametrize("figure", [name for name in FIGURES if name not in ("descents", "residual")])
+@pytest.mark.parametrize("figure", [name for name in CLAIMED if name not in ("descents", "residual")])
 def test_it_draws_where_nothing_has_come_below(runs, figure):
     chosen = []
     for source in runs[OF[figure][0]][:1]:
@@ -124,21 +102,10 @@ def test_it_draws_where_nothing_has_come_below(runs, figure):
     drawn(figure, chosen)
 
 
-def test_a_step_size_that_two_seeds_lack_is_no_median(runs):
-    from dirconv.figures import _bands
-
-    table = pd.DataFrame({"run": "a", "x": [1, 1, 1, 1, 2], "y": [1.0, 2.0, 3.0, 4.0, 100.0]})
-    _, (axes,) = style.panels(1, 1, 2)
-    _bands.band(axes[0], table, "x", "y", {"a": "C0"})
-    assert axes[0].lines[0].get_xdata().tolist() == [1] and axes[0].lines[0].get_ydata().tolist() == [2.5]
-
-
 def test_speeds_are_not_drawn_past_their_last_secant(runs):
-    from dirconv.figures import _bands
-
     _, table = drawn("lyu_li", runs["soft_relu"][:1])
     shown = table[(table["quantity"] == "tan") & table["value"].notna()]
-    known = _bands.speeds(runs["soft_relu"][0])
+    known = _curves.path_speeds(runs["soft_relu"][0])
     assert known["tau"].min() <= shown["tau"].min() and shown["tau"].max() <= known["tau"].max()
     assert shown["value"].diff().iloc[-1] != 0
 
@@ -148,7 +115,7 @@ def test_intervals_without_a_change_of_sign_count_as_zero(runs):
     limit = source.tables["limit"]
     still = limit.assign(flips=limit["flips"].where(limit["flips"].isna(), 0.0))
     moved = limit.assign(flips=limit["flips"].where(limit["flips"].isna(), 0.5))
-    pair = [dataclasses.replace(source, tables={**source.tables, "limit": one}) for one in (still, moved)]
+    pair = [dataclasses.replace(source, tables={**source.tables, "limit": table}) for table in (still, moved)]
     picture, _ = drawn("activations", pair)
     assert np.allclose(picture.axes[2].lines[0].get_ydata(), 0.25)
 
@@ -176,9 +143,7 @@ def test_times_to_an_unknown_limit_stand_apart(runs):
 
 
 def test_plateaus_are_cut_off(runs):
-    from dirconv.figures import starts
-
     source = runs["conflicting"][0]
     late = source.tables["start"].assign(time=np.geomspace(0.1, 1e20, len(source.tables["start"])))
     _, table = drawn("starts", [dataclasses.replace(source, tables={**source.tables, "start": late})])
-    assert table["time"].max() <= starts.LATEST
+    assert table["time"].max() <= starts.MAX_TIME
