@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dirconv import problems
-from dirconv.options import load_yaml, member
+from dirconv.options import load_yaml, plugin
 from dirconv.provenance import machine, now, versions
 
 HERE = Path(__file__).parent
@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 
 def seconds(spec: problems.Spec, groups: list[list[int]]) -> float:
     """For following these groups of seeds, a call a group."""
-    module = member("problems", spec.name, "problem")
+    module = plugin("problems", spec.name, "problem")
     start = time.perf_counter()
     for seeds in groups:
         module.follow(spec, seeds)

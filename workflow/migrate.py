@@ -43,7 +43,10 @@ def main(old: Path) -> None:
     stale = json.loads(done.stdout)
     count = sum(len(members) for members in stale.values())
     if any(any(members.values()) for members in stale.values()):
-        sys.exit("stale by its hash: " + ", ".join(m for members in stale.values() for m, is_stale in members.items() if is_stale))
+        sys.exit(
+            "stale by its hash: "
+            + ", ".join(m for members in stale.values() for m, is_stale in members.items() if is_stale)
+        )
     for name, members in stale.items():
         study = load(Path(f"config/{name}.yaml"))
         for member in members:

@@ -50,6 +50,7 @@ SHARED = {  # parts that several plugins or stages go through, and the module of
     "point": "flow.point",
     "step_control": "flow.control",
     "dual": "flow.dual",
+    "batched_dual": "flow.duals",
     "rates": "flow.rates",
     "ensemble": "flow.ensemble",
     "trajectory": "measures",
@@ -145,7 +146,7 @@ def of_stage(stage: str, specification: Mapping[str, Any]) -> dict[str, int]:
             rules = [f"rule.{rule}" for rule in specification["rules"]]
             return through("calibrating", "judging", *rules, *(f"calibration.{name}" for name in specification["sets"]))
         case "figure":
-            return through("figure_style", f"figure.{specification['figure']}")
+            return through("figure_sources", f"figure.{specification['figure']}")
         case "audit":
             return through("page")
     raise ValueError(f"no stage {stage!r}")

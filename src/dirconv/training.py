@@ -17,6 +17,9 @@ from dirconv.margins.batch import BatchGradient
 from dirconv.margins.network import NetworkMap
 from dirconv.options import Train
 
+NUMERICS = 1
+GOES_THROUGH = ("batch_gradient",)
+
 
 @dataclasses.dataclass
 class SgdState:

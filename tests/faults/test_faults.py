@@ -132,8 +132,8 @@ def test_arguments():
 
 
 def test_training_refuses_a_degree_that_is_not_there(tmp_path):
-    from dirconv.study import validate
     from dirconv.stages import homogeneity, train
+    from dirconv.study import validate
 
     path = written(tmp_path, lambda s: s["runs"]["alexnet_biased"].update(train={}, flow={"method": "descent"}))
     spec = validate.load(Path(path), {"registry": str(ROOT / "config" / "claims.yaml")}).specifications.train(

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from dirconv.figures import Source, style
-from dirconv.options import member, modules
+from dirconv.options import modules, plugin
 
-DECLARED = {name: member("figures", name, "").FIGURE for name in modules("figures")}
+DECLARED = {name: plugin("figures", name, "").FIGURE for name in modules("figures")}
 CLAIMED = [name for name, figure in DECLARED.items() if figure.claimed]
 OF_PROBLEMS = [name for name, figure in DECLARED.items() if figure.problems and not figure.claimed]
 OF_NETWORKS = [name for name in DECLARED if name not in CLAIMED and name not in OF_PROBLEMS]
@@ -140,7 +140,7 @@ CHECKS = {
 
 def followed(run, kind, seeds=(0, 1), **options):
     """A small problem, followed by the stage's own code: a source a seed."""
-    module = member("problems", kind, "problem")
+    module = plugin("problems", kind, "problem")
     spec = module.Spec(**options)
     sources = []
     for seed, result in zip(seeds, module.follow(spec, list(seeds)), strict=True):
@@ -182,7 +182,7 @@ def cases(name):
 
 def draw(name, sources):
     """PNG bytes, picture and table, as the stage makes them; only the tables that the figure declares."""
-    module = member("figures", name, "")
+    module = plugin("figures", name, "")
     sources = [
         Source(s.member, {table: s.tables[table] for table in module.FIGURE.tables_in(s.tables)}, s.record)
         for s in sources

@@ -10,8 +10,8 @@ import pytest
 
 from dirconv import artifacts, numerics
 from dirconv.errors import Unfinished, UserError
-from dirconv.study import validate
 from dirconv.stages import _job, data, flow, homogeneity, train
+from dirconv.study import validate
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from dirconv.claims import Evidence, Outcome, Verdict, judging, over_seeds, regi
 from dirconv.claims.rules import alignment, direction, homogeneity, margins, risk, smoothed_margin
 from dirconv.claims.statistics import LARGEST_SHIFT, decay, fisher, student
 from dirconv.errors import UserError
-from dirconv.options import member, modules
+from dirconv.options import modules, plugin
 
 REGISTRY = Path(__file__).parents[2] / "config" / "claims.yaml"
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
@@ -624,7 +624,7 @@ def test_the_registry_itself_is_valid():
     assert list(claims) == list(written)
     tables = {*modules("measures"), "homogeneity"}
     for problem in modules("problems"):
-        tables |= set(member("problems", problem, "problem").TABLES)
+        tables |= set(plugin("problems", problem, "problem").TABLES)
     for name, claim in claims.items():
         module = registry.rule(claim.rule)
         assert module.RULE.threshold in claim.thresholds, name

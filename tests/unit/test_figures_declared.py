@@ -7,12 +7,12 @@ import pytest
 from figure_sources import CLAIMED, DECLARED, OF_NETWORKS, OF_PROBLEMS
 
 from dirconv.figures import Figure
-from dirconv.options import member, modules
+from dirconv.options import modules, plugin
 
 
 @pytest.mark.parametrize("name", modules("figures"))
 def test_a_module_declares_a_figure(name):
-    module = member("figures", name, "")
+    module = plugin("figures", name, "")
     assert isinstance(module.FIGURE, Figure)
     assert module.FIGURE.tables or module.FIGURE.optional
     assert not set(module.FIGURE.tables) & set(module.FIGURE.optional)
@@ -24,7 +24,7 @@ def test_a_module_declares_a_figure(name):
 @pytest.mark.parametrize("name", modules("figures"))
 def test_its_docstring_is_a_caption(name):
     """A sentence that stands alone, then how to read the panels."""
-    first, _, rest = member("figures", name, "").__doc__.partition("\n\n")
+    first, _, rest = plugin("figures", name, "").__doc__.partition("\n\n")
     assert "\n" not in first and first[-1] in ".?"
     assert rest
 
@@ -42,8 +42,8 @@ def test_tables_that_a_source_lacks_are_read_only_if_not_optional():
 
 @pytest.mark.parametrize("light", ["naming", "drawing"])
 def test_no_torch_and_nothing_heavy_before_drawing(light):
-    naming = "from dirconv.options import member, modules; names = modules('figures');"
-    naming += "[member('figures', n, '').FIGURE.tables for n in names];"
+    naming = "from dirconv.options import plugin, modules; names = modules('figures');"
+    naming += "[plugin('figures', n, '').FIGURE.tables for n in names];"
     if light == "naming":
         code = naming + "banned = {'torch', 'matplotlib', 'seaborn', 'pandas'}"
     else:

@@ -7,7 +7,7 @@ import pytest
 from figure_sources import CLAIMED, followed
 
 from dirconv.figures import Source, _curves, starts, style
-from dirconv.options import member
+from dirconv.options import plugin
 
 SMALL = {"width": 4, "examples": 8, "tolerance": 0.05}
 
@@ -57,7 +57,7 @@ OF = {
 
 def drawn(figure, chosen):
     with style.applied():
-        picture, table = member("figures", figure, "").draw(chosen)
+        picture, table = plugin("figures", figure, "").draw(chosen)
         picture.canvas.draw()
     return picture, table
 
@@ -70,7 +70,7 @@ def test_every_such_figure_is_tried_here():
 def test_it_draws_and_its_table_is_what_it_shows(runs, figure):
     chosen = [source for name in OF[figure] for source in runs[name]]
     picture, table = drawn(figure, chosen)
-    module = member("figures", figure, "")
+    module = plugin("figures", figure, "")
     assert list(table.columns) == list(module.COLUMNS) and len(table)
     assert set(table["run"]) <= {source.run for source in chosen} and table["seed"].nunique() == 2
     if "value" in table:

@@ -14,7 +14,7 @@ from dirconv.claims.rules import Rule
 from dirconv.errors import UserError
 from dirconv.goals import GOALS, StopReason
 from dirconv.options import modules
-from dirconv.stages import resolve
+from dirconv.study import validate
 
 REGISTRY = registry.load("config/claims.yaml")
 SPECIFICATION = {
@@ -74,9 +74,9 @@ def test_another_difference_is_named_in_one_line(half, message):
 
 @pytest.mark.parametrize("study", ["config/digits.yaml", "config/cifar10-small.yaml", "config/cifar10.yaml"])
 def test_runs_of_a_study_file_are_pairs_too(study):
-    resolved = resolve.load(study)
-    for seed in resolved.study.runs["alexnet_half"].seeds:
-        pair = (resolved.flow_specification(name, seed) for name in ("alexnet", "alexnet_half"))
+    resolved = validate.load(study)
+    for seed in resolved.file.runs["alexnet_half"].seeds:
+        pair = (resolved.specifications.flow(name, seed) for name in ("alexnet", "alexnet_half"))
         assert is_half(*pair) == ""
 
 

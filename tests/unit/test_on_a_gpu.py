@@ -16,8 +16,8 @@ from dirconv.margins.batch import BatchGradient
 from dirconv.margins.network import NetworkMap
 from dirconv.options import Train
 from dirconv.own import follow as follow_own
-from dirconv.study import validate
 from dirconv.stages import _device, data, flow, homogeneity, measure, probe, train
+from dirconv.study import validate
 
 ROOT = Path(__file__).parents[2]
 NETWORKS = [
@@ -198,7 +198,7 @@ def follow(study, tmp_path, monkeypatch):
                 pass
 
     def run(name, device):
-        options = study.study.runs[name]
+        options = study.file.runs[name]
         split, check, folder = tmp_path / options.data, tmp_path / f"{name}-check", tmp_path / f"{name}-{device}"
         spec = {**study.specifications.flow(name, 0), "device": device}
         if not split.exists():

@@ -9,7 +9,7 @@ import pytest
 from dirconv import options
 from dirconv.errors import UserError
 from dirconv.goals import Stop
-from dirconv.options import Train, did_you_mean, load_yaml, member, modules, parse, require_positive
+from dirconv.options import Train, did_you_mean, load_yaml, modules, parse, plugin, require_positive
 
 STRICT = {"extra": "forbid", "strict": True}
 
@@ -159,7 +159,7 @@ def test_modules_are_those_that_a_study_may_name():
 
 
 def test_member_is_the_module_of_that_name():
-    assert member("flow.methods", "descent", "x").Spec().method == "descent"
+    assert plugin("flow.methods", "descent", "x").Spec().method == "descent"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_member_is_the_module_of_that_name():
 )
 def test_an_unknown_member_is_named_with_what_was_probably_meant(package, name, end):
     with pytest.raises(UserError) as caught:
-        member(package, name, "runs.a.x")
+        plugin(package, name, "runs.a.x")
     assert str(caught.value).startswith(f"runs.a.x: unknown {name!r}")
     assert str(caught.value).endswith(end)
     assert "\n" not in str(caught.value)

@@ -19,7 +19,7 @@ from dirconv.errors import UserError
 from dirconv.goals import Stop
 from dirconv.homogeneity import SCALES
 from dirconv.margins.network import NetworkMap
-from dirconv.options import member, modules
+from dirconv.options import modules, plugin
 from dirconv.own import _checks, _exact, follow
 
 KEYS = {"learning_rate": 0.2, "batch": 20, "tau": 0.5}
@@ -247,8 +247,8 @@ def test_gradients_are_compared_rightly(data, make):
 OF_NETWORKS = [
     name
     for name in modules("figures")
-    if not hasattr(member("figures", name, ""), "PROBLEMS")
-    and set(member("figures", name, "").TABLES) <= set(modules("measures"))
+    if not hasattr(plugin("figures", name, ""), "PROBLEMS")
+    and set(plugin("figures", name, "").TABLES) <= set(modules("measures"))
 ]
 
 

@@ -12,7 +12,7 @@ import torch
 from dirconv import problems
 from dirconv.claims import Evidence, Verdict, judging, registry
 from dirconv.errors import UserError
-from dirconv.options import load_yaml, member, modules, parse
+from dirconv.options import load_yaml, modules, parse, plugin
 from dirconv.problems import (
     deep_linear,
     dense,
@@ -69,7 +69,7 @@ def test_every_problem_answers_with_its_tables(linear, hat):
     for name, (spec, followed) in small.items():
         assert spec.name == name
         for one in followed:
-            assert set(one.tables) == set(member("problems", name, "problem").TABLES)
+            assert set(one.tables) == set(plugin("problems", name, "problem").TABLES)
             assert set(PATH) <= set(one.tables["path"].columns)
             assert one.tables["path"]["tau"].iloc[0] == 0 and one.tables["path"]["zeta"].iloc[0] == 0
 
@@ -80,7 +80,7 @@ def test_the_product_goes_to_the_maximum_margin_at_the_rate_that_the_support_dec
     spec, followed = linear
     for seed, one in zip((0, 1, 6), followed, strict=True):
         limit = one.tables["limit"]
-        support = (member("oracles", "hard_margin", "oracle").solve(deep_linear.examples(spec, seed)).dual > 1e-9).sum()
+        support = (plugin("oracles", "hard_margin", "oracle").solve(deep_linear.examples(spec, seed)).dual > 1e-9).sum()
         expected = spec.depth if support == spec.dimension else 1
         assert rate(limit["tau"].to_numpy(), limit["angle"].to_numpy())[0] == pytest.approx(expected, abs=0.1)
         assert 1 - limit["lower"].iloc[0] / limit["upper"].iloc[0] <= 1e-9
@@ -103,7 +103,7 @@ def test_a_polynomial_tail_goes_elsewhere():
     from scipy.optimize import minimize
 
     z = deep_linear.examples(spec, 0)
-    svm = member("oracles", "hard_margin", "oracle").solve(z).predictor
+    svm = plugin("oracles", "hard_margin", "oracle").solve(z).predictor
 
     def objective(w):
         return np.log(((z @ w) ** -2.0).sum()) + 2 * np.log(np.linalg.norm(w)) if (z @ w > 0).all() else np.inf

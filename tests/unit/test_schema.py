@@ -10,9 +10,9 @@ import pytest
 from dirconv import artifacts
 from dirconv.claims import registry
 from dirconv.errors import UserError
+from dirconv.stages.schema import study_schema
 from dirconv.study import validate
 from dirconv.study.specifications import Specifications
-from dirconv.stages.schema import study_schema
 
 ROOT = Path(__file__).parents[2]
 SHOWN = {"alexnet_sgd", "planar_32", "planar_128"}  # in figures, beside what is judged
@@ -28,11 +28,11 @@ def test_the_committed_schema_is_todays():
 def test_study_files_are_valid(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     study = validate.load(path)
-    assert study.study.study == path.stem
+    assert study.file.study == path.stem
     # a name that no claim reads is a slip: nothing would be judged on that run
     entries = registry.load(ROOT / "config" / "claims.yaml").values()
     read = {run for claim in entries for run in (*claim.runs, claim.halved)}
-    assert {*study.study.runs, *study.study.problems} <= read | SHOWN
+    assert {*study.file.runs, *study.file.problems} <= read | SHOWN
 
 
 @pytest.mark.parametrize("name", ["digits", "theorems", "cifar10-small"])
@@ -42,7 +42,7 @@ def test_a_study_that_is_whole_judges_all_claims_about_networks_or_none_and_abou
     study, default = (validate.load(ROOT / "config" / f"{each}.yaml") for each in (name, "digits"))
     for which in ("runs", "problems"):
         mine, all_ = (
-            {claim for claim, entry in each.claims.items() if set(entry.runs) <= set(getattr(each.study, which))}
+            {claim for claim, entry in each.claims.items() if set(entry.runs) <= set(getattr(each.file, which))}
             for each in (study, default)
         )
         assert mine in (set(), all_)

@@ -72,7 +72,11 @@ def test_an_edit_that_moves_no_number_reruns_nothing(finished):
     flow.write_text(text[:start] + "from dirconv.flow.levels import level  # noqa: E402" + text[end:])
     assert finished.planned() == {}
     for path in source.rglob("*.py"):
-        path.write_text(path.read_text().replace("flow.dual", "flow.softmin").replace("flow import dual", "flow import softmin as dual"))
+        path.write_text(
+            path.read_text()
+            .replace("flow.dual", "flow.softmin")
+            .replace("flow import dual", "flow import softmin as dual")
+        )
     (source / "flow" / "dual.py").rename(source / "flow" / "softmin.py")
     assert finished.planned() == {}
     assert finished.run("dirconv", "--version").returncode == 0

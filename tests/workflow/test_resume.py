@@ -18,8 +18,8 @@ import pytest
 from project import ROOT
 
 from dirconv import artifacts
-from dirconv.study.validate import load
 from dirconv.study.resolve import Study
+from dirconv.study.validate import load
 
 
 @pytest.fixture(scope="module")

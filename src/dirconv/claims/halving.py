@@ -14,6 +14,8 @@ from dirconv.claims import Evidence
 if TYPE_CHECKING:
     import pandas as pd
 
+NUMERICS = 1
+
 DIGITS = 6  # of τ: steps land on multiples of `land`, up to rounding
 
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from dirconv.claims.rules import Rule
 
+NUMERICS = 1
+GOES_THROUGH = ("halving",)
+
 
 def judge(name: str, claim: registry.Claim, evidence: dict[str, Evidence]) -> tuple[dict[str, Outcome], Outcome]:
     """Outcomes by member, or by seed for a rule with `across`, and the verdict over seeds.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dirconv.errors import UserError
-from dirconv.options import did_you_mean, load_yaml, member, modules, parse
+from dirconv.options import did_you_mean, load_yaml, modules, parse, plugin
 
 RULES = "claims.rules"
 
@@ -45,7 +45,7 @@ class Claim:
 @functools.cache
 def rule(name: str, where: str = "rule"):
     """The module of that rule."""
-    return member(RULES, name, where)
+    return plugin(RULES, name, where)
 
 
 def load(path: Path) -> dict[str, Claim]:

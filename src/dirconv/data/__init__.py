@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dirconv import artifacts
 from dirconv.data import _draw
 from dirconv.errors import UserError
-from dirconv.options import member, parse, require_positive
+from dirconv.options import parse, plugin, require_positive
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+NUMERICS = 1
 
 SPLIT = "split.safetensors"
 STATISTICS_CHUNK = 1000  # images converted to float64 at a time, to need no second copy of all of them
@@ -107,7 +109,7 @@ class Source:
 
 def specification(options: dict[str, Any], where: str) -> Selection:
     """The options of the source that `options["source"]` names, validated; UserError names a wrong key."""
-    module = member("data", options.get("source", ""), f"{where}.source")
+    module = plugin("data", options.get("source", ""), f"{where}.source")
     return parse(module.Spec, options, where)
 
 
@@ -124,7 +126,7 @@ def prepare(options: dict[str, Any], folder: Path, where: str) -> dict[str, Any]
     import numpy as np
 
     spec = specification(options, where)
-    source = member("data", spec.source, f"{where}.source").load(spec, where)
+    source = plugin("data", spec.source, f"{where}.source").load(spec, where)
     # both parts are drawn before any image is read, so that a mistake is reported at once
     drawn = {
         "train": (source.train, _draw.positions(source.train.classes, spec, "train", where)),

@@ -16,6 +16,8 @@ from dirconv.errors import UserError
 if TYPE_CHECKING:
     from torchvision.datasets import CIFAR10
 
+NUMERICS = 1
+
 LEVELS = 255
 
 

@@ -13,6 +13,8 @@ from typing import Literal
 
 from dirconv.data import Pool, Selection, Source, _draw
 
+NUMERICS = 1
+
 LEVELS = 16
 
 

@@ -18,6 +18,8 @@ from dirconv.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
+NUMERICS = 1
+
 LEVELS = 255
 SUFFIXES = (".jpg", ".jpeg", ".png")
 MODES = ("L", "P", "RGB")  # 8 bits without transparency: these become RGB without loss

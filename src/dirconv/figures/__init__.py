@@ -24,6 +24,9 @@ from dirconv.losses import LN_AT_ZERO
 if TYPE_CHECKING:
     import pandas as pd
 
+NUMERICS = 1
+GOES_THROUGH = ("figure_style",)
+
 __all__ = ["Figure", "Source", "exponential_tails", "first_seeds", "positive", "separating", "stack", "style", "thin"]
 
 POINTS = 400  # most points of a curve

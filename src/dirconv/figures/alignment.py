@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from dirconv.figures import Source
 
+NUMERICS = 1
+
 FIGURE = Figure(tables=("path", "direction"))
 COLUMNS = ["run", "network", "seed", "quantity", "against", "x", "value"]
 QUANTITIES = {

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from dirconv.figures import Source
 
+NUMERICS = 1
+
 FIGURE = Figure(tables=("path", "decomposition"))
 COLUMNS = ["run", "network", "seed", "rate", "quantity", "snapshot", "tau", "value"]
 RATES = {"smoothed_margin": r"$d\ln\tilde\alpha/d\tau$", "path_length": r"$d\zeta/d\tau$ (rad)"}

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from dirconv.figures import Source
 
+NUMERICS = 1
+GOES_THROUGH = ("fits",)
+
 FIGURE = Figure(tables=("path", "limit", "factors"), problems=("deep_linear",))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
 QUANTITIES = {

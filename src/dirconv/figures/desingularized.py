@@ -11,6 +11,9 @@ from __future__ import annotations
 from dirconv.figures import Figure
 from dirconv.figures._desingularized import draw
 
+NUMERICS = 1
+GOES_THROUGH = ("desingularize",)
+
 __all__ = ["FIGURE", "draw"]
 
 FIGURE = Figure(tables=("path",))

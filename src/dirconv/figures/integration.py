@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from dirconv.figures import Source
 
+NUMERICS = 1
+GOES_THROUGH = ("halving",)
+
 FIGURE = Figure(tables=("path", "sketch"))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from dirconv.figures import Source
 
+NUMERICS = 1
+
 # a source is a run, with its path, or the run's probe, with its degrees: each has a folder of its own
 FIGURE = Figure(tables=(), optional=("path", "degree"), claimed=True, probes=("degree",))
 COLUMNS = ["run", "network", "seed", "quantity", "log_inverse_risk", "value", "low", "high"]

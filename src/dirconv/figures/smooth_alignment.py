@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from dirconv.figures import Source
 
+NUMERICS = 1
+GOES_THROUGH = ("fits",)
+
 FIGURE = Figure(tables=("path",), problems=("deep_linear", "squared_relu"))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from dirconv.figures import Source
 
+NUMERICS = 1
+GOES_THROUGH = ("tail_statistics",)
+
 FIGURE = Figure(tables=("start", "limit"), claimed=True)
 COLUMNS = ["run", "network", "seed", "width", "quantity", "value"]
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dirconv.flow.goals import Goals
 from dirconv.goals import StopReason
-from dirconv.options import member, parse
+from dirconv.options import parse, plugin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from dirconv.goals import Stop
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap
+
+NUMERICS = 1
+GOES_THROUGH = ("goals",)
 
 
 @dataclasses.dataclass
@@ -112,13 +115,13 @@ class Spec(Protocol):
 
 def specification(options: dict[str, Any], where: str) -> Spec:
     """The validated options of the method that `options["method"]` names; UserError naming the key otherwise."""
-    module = member("flow.methods", options.get("method", ""), f"{where}.method")
+    module = plugin("flow.methods", options.get("method", ""), f"{where}.method")
     return parse(module.Spec, options, where)
 
 
 def from_options(options: dict[str, Any]) -> Spec:
     """The same from options that have been validated already (needs no pydantic)."""
-    return member("flow.methods", options["method"], "flow").Spec(**options)
+    return plugin("flow.methods", options["method"], "flow").Spec(**options)
 
 
 def level(ln_risk: float, per_decade: int) -> int:
@@ -155,7 +158,7 @@ def follow(
     highest_level: of the snapshots taken so far; None at the start.
     earlier: (τ, cos) of the steps before `state`, which the goal `tail` reads.
     """
-    method = member("flow.methods", spec.method, "flow")
+    method = plugin("flow.methods", spec.method, "flow")
     goals, last = Goals(stop, earlier), None
     try:
         for step in method.steps(margin_map, loss, spec, state):

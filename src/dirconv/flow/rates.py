@@ -29,6 +29,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from dirconv.losses import Loss
 
+NUMERICS = 1
+
 QUANTITIES = ("smoothed_margin", "path_length")
 
 

@@ -29,6 +29,8 @@ from torch.nn.functional import logsigmoid
 
 from dirconv.losses import LN_AT_ZERO
 
+NUMERICS = 1
+
 
 class _Softmin:
     """What all losses share: see `dirconv.losses.Loss` for the methods."""

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+NUMERICS = 1
+
 
 @dataclasses.dataclass(frozen=True)
 class EnsembleMap:

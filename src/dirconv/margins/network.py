@@ -14,6 +14,8 @@ from dirconv.margins import Block, Pullback
 from dirconv.margins._double import Unfolded, double, patches, unfoldable
 from dirconv.margins._gram import Factor
 
+NUMERICS = 1
+
 
 @dataclasses.dataclass(frozen=True)
 class NetworkMap:

@@ -17,6 +17,8 @@ from dirconv.losses import Loss
 from dirconv.margins import Block
 from dirconv.margins.network import NetworkMap
 
+NUMERICS = 1
+
 
 @dataclasses.dataclass(frozen=True)
 class Point:

@@ -22,6 +22,9 @@ from dirconv.flow.rates import decompose
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory
 
+NUMERICS = 1
+GOES_THROUGH = ("point", "rates")
+
 SNAPSHOTS = 12
 COLUMNS = {
     "snapshot": "int64",

@@ -14,6 +14,9 @@ import pandas as pd
 from dirconv.geometry import arc, directions
 from dirconv.measures import Trajectory
 
+NUMERICS = 1
+GOES_THROUGH = ("geometry",)
+
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a snapshot: angle_from_previous (NaN at the first), angle_to_last, in radians."""

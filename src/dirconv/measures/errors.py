@@ -10,6 +10,8 @@ from dirconv.margins import error_rate
 from dirconv.margins.network import evaluate
 from dirconv.measures import Trajectory
 
+NUMERICS = 1
+
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a snapshot: train_error, test_error (shares), ln_mean_test_loss = ln of the mean of ℓ on test data."""

@@ -12,6 +12,8 @@ import pandas as pd
 
 from dirconv.measures import Trajectory
 
+NUMERICS = 1
+
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a snapshot and parameter tensor: layer, norm, cos (of W_k with −∇_k ℒ), shares of ‖W‖² and ‖∇ℒ‖²."""

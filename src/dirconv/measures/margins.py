@@ -19,6 +19,8 @@ import pandas as pd
 
 from dirconv.measures import Trajectory
 
+NUMERICS = 1
+
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a snapshot and training example (float32): snapshot, tau, ln_risk, example, and the columns above."""

@@ -6,6 +6,8 @@ import pandas as pd
 
 from dirconv.measures import Trajectory
 
+NUMERICS = 1
+
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a step: see `dirconv.flow` for the columns, and `Trajectory.path` for τ, tan, ã."""

@@ -32,6 +32,9 @@ from dirconv.geometry import arc, directions
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory
 
+NUMERICS = 1
+GOES_THROUGH = ("geometry",)
+
 EXAMPLES = 32
 PICTURED = 4
 PICTURES = 24

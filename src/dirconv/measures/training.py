@@ -6,6 +6,8 @@ import pandas as pd
 
 from dirconv.measures import Trajectory
 
+NUMERICS = 1
+
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row an epoch: epoch, ln_risk, norm, train_error, test_error."""

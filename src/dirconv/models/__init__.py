@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dirconv.options import member, parse
+from dirconv.options import parse, plugin
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+NUMERICS = 1
 
 
 class Spec(Protocol):
@@ -25,13 +27,13 @@ class Spec(Protocol):
 
 def specification(options: dict[str, Any], where: str) -> Spec:
     """The options of the network that `options["name"]` names, validated; UserError names a wrong key."""
-    module = member("models", options.get("name", ""), f"{where}.name")
+    module = plugin("models", options.get("name", ""), f"{where}.name")
     return parse(module.Spec, options, where)
 
 
 def from_options(options: dict[str, Any]) -> Spec:
     """The same from options that were validated before; needs no pydantic."""
-    return member("models", options["name"], "model").Spec(**options)
+    return plugin("models", options["name"], "model").Spec(**options)
 
 
 def create(spec: Spec, channels: int, outputs: int, generator: torch.Generator, scale: float = 1.0) -> nn.Module:
@@ -43,7 +45,7 @@ def create(spec: Spec, channels: int, outputs: int, generator: torch.Generator, 
     import torch
     from torch import nn
 
-    network = member("models", spec.name, "model").create(spec, channels, outputs)
+    network = plugin("models", spec.name, "model").create(spec, channels, outputs)
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):

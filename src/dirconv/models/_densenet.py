@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
+NUMERICS = 1
+
 
 def network(stem: list[nn.Module], width: int, blocks: tuple[int, ...], growth: int, outputs: int) -> nn.Module:
     """A DenseNet-BC: a stem of `width` channels, dense blocks of `blocks` bottleneck layers, pooling between blocks.

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from torch import nn
 
+NUMERICS = 1
+
 CHANNELS = (64, 192, 384, 256, 256)  # of the five convolutions at width 1
 
 

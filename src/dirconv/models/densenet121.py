@@ -14,6 +14,9 @@ from dirconv.models import _densenet
 if TYPE_CHECKING:
     from torch import nn
 
+NUMERICS = 1
+GOES_THROUGH = ("densenet_layers",)
+
 BLOCKS = (6, 12, 24, 16)
 GROWTH = 32
 WIDTH = 64  # channels of the stem

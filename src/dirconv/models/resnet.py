@@ -17,6 +17,8 @@ from dirconv.options import require_positive
 if TYPE_CHECKING:
     from torch import nn
 
+NUMERICS = 1
+
 CHANNELS = (16, 32, 64)  # of the three stages at width 1
 
 

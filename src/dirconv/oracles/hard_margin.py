@@ -16,6 +16,8 @@ import numpy as np
 
 from dirconv.oracles import Margin
 
+NUMERICS = 1
+
 
 def solve(z: np.ndarray) -> Margin:
     """The maximum margin of z (n, d); `predictor` is the unit vector ŵ (d,).

@@ -17,6 +17,9 @@ import numpy as np
 
 from dirconv.oracles import Margin, hard_margin
 
+NUMERICS = 1
+GOES_THROUGH = ("hard_margin",)
+
 
 def ntk(x: np.ndarray, other: np.ndarray) -> np.ndarray:
     """k of every pair of rows of x (n, d) and other (m, d): (n, m)."""

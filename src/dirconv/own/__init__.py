@@ -34,7 +34,7 @@ from dirconv.goals import Stop, StopReason
 from dirconv.margins import error_rate
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory
-from dirconv.options import Train, did_you_mean, member, modules, parse
+from dirconv.options import Train, did_you_mean, modules, parse, plugin
 from dirconv.own import _checks
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Run:
             raise UserError("errors: there are no test data; give follow test=(images, labels)")
         if name not in self.tables:
             with _exact(self.weights.device):
-                self.tables[name] = member("measures", name, "table").table(self.trajectory)
+                self.tables[name] = plugin("measures", name, "table").table(self.trajectory)
         return self.tables[name]
 
     def figure(self, name: str, *others: Run) -> Figure:
@@ -94,7 +94,7 @@ class Run:
 
         UserError for an unknown figure, for one that needs more than a run's measures, and for runs of one name.
         """
-        module = member("figures", name, "figure")
+        module = plugin("figures", name, "figure")
         known = modules("measures")
         if unknown := [table for table in module.FIGURE.tables if table not in known]:
             raise UserError(f"figure: {name} shows {unknown[0]}, which is no measure of a run; choose another figure")

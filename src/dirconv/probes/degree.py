@@ -12,6 +12,8 @@ import torch
 
 from dirconv.measures import Trajectory
 
+NUMERICS = 1
+
 H = 1e-5  # h
 
 

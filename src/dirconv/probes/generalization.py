@@ -17,6 +17,9 @@ from dirconv.margins import error_rate, robustness
 from dirconv.margins.network import evaluate
 from dirconv.measures import Trajectory
 
+NUMERICS = 1
+GOES_THROUGH = ("robustness",)
+
 ATTACKED = 64
 ATTACK_STEPS = 100
 QUANTILES = (5, 25, 50, 75, 95)  # per cent

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dirconv.options import member, parse
+from dirconv.options import parse, plugin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,15 +39,15 @@ class Followed:
 
 def specification(options: dict[str, Any], where: str) -> Spec:
     """The options of the problem that `options["name"]` names, validated; UserError names a wrong key."""
-    module = member("problems", options.get("name", ""), f"{where}.name")
+    module = plugin("problems", options.get("name", ""), f"{where}.name")
     return parse(module.Spec, options, where)
 
 
 def tables(name: str) -> tuple[str, ...]:
     """The tables that the problem of that name answers with."""
-    return member("problems", name, "problem").TABLES
+    return plugin("problems", name, "problem").TABLES
 
 
 def from_options(options: dict[str, Any]) -> Spec:
     """The same from options that were validated before; needs no pydantic."""
-    return member("problems", options["name"], "problem").Spec(**options)
+    return plugin("problems", options["name"], "problem").Spec(**options)

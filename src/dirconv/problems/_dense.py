@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from dirconv.losses import Loss
     from dirconv.margins.ensemble import EnsembleMap
 
+NUMERICS = 1
+GOES_THROUGH = ("data.digits", "split", "ensemble_map", "losses")
+
 PIXELS = 64
 LEAK = 0.1
 SOFTNESS = 0.5  # ε

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from dirconv.losses import Loss
     from dirconv.problems._options import Flowing
 
+NUMERICS = 1
+GOES_THROUGH = ("ensemble", "ensemble_map", "flow", "geometry", "losses", "point", "rates")
+
 DESCENT = 0.02  # step size before ℒ < ℓ(0), in relative arc length
 
 
@@ -95,9 +98,7 @@ def decomposition(kept: Kept) -> pd.DataFrame:
         if not row.ln_risk < loss.ln_at_zero:
             continue
         blur = ROUNDING_DOUBLE * float(margins[i].min().abs())
-        rows = rates.decompose(
-            loss, kept.maps.degree, weights[i], margins[i, :, None], velocity[i], speeds[i, :, None]
-        )
+        rows = rates.decompose(loss, kept.maps.degree, weights[i], margins[i, :, None], velocity[i], speeds[i, :, None])
         parts += [{**row._asdict(), "resolution": blur, **sides} for sides in rows]
     columns = [*kept.at.columns, "resolution", "quantity", "left", "radial", "spherical", "difference"]
     return pd.DataFrame(parts, columns=columns)

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from dirconv.margins.ensemble import EnsembleMap
     from dirconv.problems._flows import Kept
 
+NUMERICS = 1
+GOES_THROUGH = ("ensemble", "geometry", "robustness", "small_flows", "small_networks")
+
 TABLES = ("path", "start", "limit", "generalization")
 EVERY = 5  # steps between rows of `start`
 EVALUATED = 12  # rows of `generalization`

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from dirconv.margins.ensemble import EnsembleMap
     from dirconv.problems._flows import Kept
 
+NUMERICS = 1
+GOES_THROUGH = ("ensemble", "geometry", "problem.dense", "small_flows", "small_networks")
+
 TABLES = ("path", "descents")
 MOMENTUM = 0.9
 ADAM = (0.9, 0.999, 1e-8)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from dirconv.problems._flows import Kept
 
+NUMERICS = 1
+GOES_THROUGH = ("geometry", "hard_margin", "small_flows", "small_networks")
+
 TABLES = ("path", "losses")
 FIRST = "exponential"  # the others are compared with it
 

@@ -25,6 +25,9 @@ from dirconv.problems._options import Flowing
 if TYPE_CHECKING:
     from torch import Tensor
 
+NUMERICS = 1
+GOES_THROUGH = ("small_flows",)
+
 TABLES = ("path", "decomposition", "limit")
 
 

@@ -34,6 +34,8 @@ from dirconv.problems import Followed
 if TYPE_CHECKING:
     import pandas as pd
 
+NUMERICS = 1
+
 TABLES = ("path", "spiral")
 MOST_TURNS = 100
 

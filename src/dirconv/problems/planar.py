@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+NUMERICS = 1
+GOES_THROUGH = ("geometry", "kernel", "small_flows")
+
 TABLES = ("path", "decomposition", "surfaces", "grid", "points")
 GRID = 61  # points on a side
 

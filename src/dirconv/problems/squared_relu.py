@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
     from dirconv.problems._flows import Kept
 
+NUMERICS = 1
+GOES_THROUGH = ("signed_measure", "small_flows")
+
 TABLES = ("path", "decomposition", "limit", "neurons", "atoms")
 AXES = ("x", "y", "z")
 

@@ -16,6 +16,9 @@ from markupsafe import Markup
 
 from dirconv.report import _view
 
+NUMERICS = 1
+GOES_THROUGH = ("calibrating",)
+
 # what Markdown would take for more than a character, where it would
 MARKUP = re.compile(r"([\\`*|$]|(?<!\w)_|_(?!\w)|<(?=\S)|~(?=\S)|&(?=#|\w+;)|\](?=[(\[:]))")
 

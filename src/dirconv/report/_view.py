@@ -14,7 +14,7 @@ from typing import Any
 from dirconv import artifacts
 from dirconv.claims import calibration
 from dirconv.errors import UserError
-from dirconv.options import member, modules
+from dirconv.options import modules, plugin
 from dirconv.report import _words
 
 Link = Callable[[Path], str]  # how a page refers to a picture
@@ -200,7 +200,7 @@ def _caption(figure: str) -> tuple[str, str]:
     """What the figure's module says of it: its first paragraph, and the rest."""
     if figure not in modules("figures"):
         return figure.replace("_", " "), ""
-    first, _, rest = inspect.getdoc(member("figures", figure, "figure")).partition("\n\n")
+    first, _, rest = inspect.getdoc(plugin("figures", figure, "figure")).partition("\n\n")
     return " ".join(first.split()), " ".join(rest.replace("`", "").split())
 
 

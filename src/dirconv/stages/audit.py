@@ -14,8 +14,8 @@ from dirconv.errors import UserError
 from dirconv.provenance import now, versions
 from dirconv.stages import calibrate
 from dirconv.stages import claim as claim_stage
-from dirconv.study.validate import load
 from dirconv.study.resolve import Study
+from dirconv.study.validate import load
 
 DEFAULT = Path("config/digits.yaml")  # the study that needs no --configfile
 RELATIVE = 1e-9  # to which a recomputed statistic must agree: another machine's libm may differ in the last digits

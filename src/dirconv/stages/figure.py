@@ -6,12 +6,12 @@ from pathlib import Path
 
 from dirconv import artifacts
 from dirconv.figures import Source, style
-from dirconv.options import member
+from dirconv.options import plugin
 
 
 def run(name: str, measures: Path, members: list[str], out: Path) -> None:
     """Write <out>.png, <out>.pdf and <out>.csv."""
-    module = member("figures", name, "--figure")
+    module = plugin("figures", name, "--figure")
     sources = []
     for folder in members:
         record = artifacts.read_manifest(measures / folder)

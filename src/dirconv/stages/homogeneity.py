@@ -35,7 +35,9 @@ def run(spec: dict[str, Any], out: Path) -> None:
     margin_map = NetworkMap(network, images, labels, spec["degree"], model.coupled, chunk=IMAGES)
     table = pd.DataFrame(deviations(margin_map, margin_map.flatten(), SCALES, generator))
     artifacts.write_table(out / "homogeneity.parquet", table)
-    artifacts.write_manifest(out, ["homogeneity.parquet"], {"specification": spec, "made_by": made_by("homogeneity", spec)})
+    artifacts.write_manifest(
+        out, ["homogeneity.parquet"], {"specification": spec, "made_by": made_by("homogeneity", spec)}
+    )
 
 
 def require(folder: Path, run_name: str) -> None:

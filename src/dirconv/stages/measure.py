@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dirconv import artifacts
-from dirconv.options import member, modules
+from dirconv.options import modules, plugin
 from dirconv.stages import _job, _trajectory
 from dirconv.stages._provenance import made_by
 from dirconv.stages._summary import summary
@@ -20,7 +20,7 @@ def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: P
     followed = _trajectory.load(spec, split, start, trajectory, device)
     names = modules("measures")
     for name in names:
-        artifacts.write_table(out / f"{name}.parquet", member("measures", name, "measure").table(followed))
+        artifacts.write_table(out / f"{name}.parquet", plugin("measures", name, "measure").table(followed))
     data = artifacts.read_manifest(split)
     artifacts.write_manifest(
         out,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dirconv import artifacts
-from dirconv.options import member
+from dirconv.options import plugin
 from dirconv.stages import _job, _trajectory
 from dirconv.stages._provenance import made_by
 
@@ -17,13 +17,11 @@ def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: P
     source = artifacts.read_manifest(trajectory)
     followed = _trajectory.load(spec, split, start, trajectory, device)
     name = spec["probe"]
-    artifacts.write_table(out / f"{name}.parquet", member("probes", name, "probe").table(followed))
+    artifacts.write_table(out / f"{name}.parquet", plugin("probes", name, "probe").table(followed))
     data = artifacts.read_manifest(split)
     record = {
         "specification": spec,
-        "made_by": made_by(
-            "probe", spec, data, artifacts.read_manifest(start), source, device=_job.in_words(device)
-        ),
+        "made_by": made_by("probe", spec, data, artifacts.read_manifest(start), source, device=_job.in_words(device)),
         "stop": source["stop"],
         "data": {key: data[key] for key in ("variant", "classes", "counts", "source_sha256")},
     }

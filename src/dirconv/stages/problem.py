@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dirconv import artifacts, problems
-from dirconv.options import member
+from dirconv.options import plugin
 from dirconv.stages._provenance import made_by
 from dirconv.stages._summary import summary
 
@@ -17,7 +17,7 @@ from dirconv.stages._summary import summary
 def run(spec: dict[str, Any], out: Path) -> None:
     """Write a Parquet table per name in the problem's TABLES, and manifest.json, to `out`/seed<seed> for every seed."""
     problem = problems.from_options(spec["problem"])
-    followed = member("problems", problem.name, "problem").follow(problem, spec["seeds"])
+    followed = plugin("problems", problem.name, "problem").follow(problem, spec["seeds"])
     for seed, one in zip(spec["seeds"], followed, strict=True):
         folder = out / f"seed{seed}"
         for name, table in one.tables.items():

@@ -9,18 +9,18 @@ from typing import Any
 import pydantic
 
 from dirconv.artifacts import write_text
-from dirconv.config import Study
-from dirconv.options import member, modules
+from dirconv.study.configuration import StudyFile
+from dirconv.options import modules, plugin
 
 
 def study_schema() -> dict[str, Any]:
-    """The schema of `Study`, with the options of every data source, network, flow method and problem filled in."""
-    schema = pydantic.TypeAdapter(Study).json_schema()
+    """The schema of `StudyFile`, with the options of every data source, network, flow method and problem filled in."""
+    schema = pydantic.TypeAdapter(StudyFile).json_schema()
     definitions = schema["$defs"]
     for package, target in (("data", "data"), ("models", "model"), ("flow.methods", "flow"), ("problems", "problem")):
         choices = []
         for name in modules(package):
-            found = pydantic.TypeAdapter(member(package, name, package).Spec).json_schema()
+            found = pydantic.TypeAdapter(plugin(package, name, package).Spec).json_schema()
             definitions |= found.pop("$defs", {})
             definitions[f"{package}.{name}"] = found
             choices.append({"$ref": f"#/$defs/{package}.{name}"})

@@ -26,9 +26,7 @@ def is_reference(study: Study, member: str) -> bool:
     if not (measures / MANIFEST).exists() or trajectory.exists():
         return False
     if not _same(read_manifest(measures, verify=False)["specification"], finite(wanted.spec)):
-        raise UserError(
-            f"{measures}: measured with other options than {study.where} has now; delete it to run again"
-        )
+        raise UserError(f"{measures}: measured with other options than {study.where} has now; delete it to run again")
     return True
 
 

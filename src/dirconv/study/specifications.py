@@ -15,7 +15,7 @@ from dirconv import data, flow, models, problems
 from dirconv.errors import UserError
 from dirconv.options import Train
 from dirconv.study import places
-from dirconv.study.configuration import Run, Study
+from dirconv.study.configuration import Run, StudyFile
 
 
 def read(text: str) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def read(text: str) -> dict[str, Any]:
 class Specifications:
     """The specifications of a study's jobs."""
 
-    study: Study
+    study: StudyFile
     where: str  # the study file, for messages
 
     def data(self, name: str) -> dict[str, Any]:

@@ -20,12 +20,14 @@ import numpy as np
 from dirconv.claims import Evidence, Verdict, judging, registry
 from dirconv.claims.calibration._forms import Speed
 from dirconv.errors import UserError
-from dirconv.options import member, parse
+from dirconv.options import parse, plugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
+
+NUMERICS = 1
 
 CLAIMS = {"direction_converges": "direction", "alignment": "alignment"}  # and the rules that judge them
 COLUMNS = ("case", "tau", "zeta", "tan", "cos", "smoothed_margin", "risk_log")
@@ -79,7 +81,7 @@ def observed(random: np.random.Generator, speed: Speed, noise: Callable[[int], n
 
 def cases(name: str, seed: int = 0) -> list[Case]:
     """All cases of the set `name`."""
-    module = member("claims.calibration", name, "set")
+    module = plugin("claims.calibration", name, "set")
     drawn = []
     for number, (form, family) in enumerate(module.FAMILIES.items()):
         for index in range(family.cases):

@@ -8,6 +8,8 @@ import numpy as np
 
 from dirconv.claims.calibration._forms import PER_FAMILY, Family, Speed, between
 
+NUMERICS = 1
+
 
 def noise(random: np.random.Generator, count: int) -> np.ndarray:
     """Factors whose logarithms have heavy tails and are correlated from one snapshot to the next."""

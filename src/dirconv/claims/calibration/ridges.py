@@ -15,6 +15,9 @@ import numpy as np
 from dirconv.claims.calibration import mixed, tuning
 from dirconv.claims.calibration._forms import Family, Speed, between
 
+NUMERICS = 1
+GOES_THROUGH = ("calibration.mixed", "calibration.tuning")
+
 CASES = 120  # of a family
 noise = mixed.noise
 

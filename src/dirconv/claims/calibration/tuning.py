@@ -8,6 +8,8 @@ import numpy as np
 
 from dirconv.claims.calibration._forms import PER_FAMILY, Family, Speed, between
 
+NUMERICS = 1
+
 
 def noise(random: np.random.Generator, count: int) -> np.ndarray:
     """Independent log-normal factors, of 0, 2, 10 or 30 %."""

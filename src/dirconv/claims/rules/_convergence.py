@@ -10,6 +10,9 @@ from dirconv.claims import Outcome, Verdict, inconclusive
 from dirconv.claims.rules import _common
 from dirconv.claims.statistics import decay
 
+NUMERICS = 1
+GOES_THROUGH = ("tail_statistics",)
+
 JUDGED = (
     "P is the exponent of the family A (τ + τ₀)^(−P), fitted to the speed over the last decades of τ, or up to twice "
     "as many where it fits them. Supported: the 95 % interval of P lies above exponent, and the longest remaining way "

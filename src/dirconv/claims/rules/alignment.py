@@ -12,6 +12,9 @@ from dirconv.claims import Evidence, Outcome, Verdict, halving, inconclusive
 from dirconv.claims.rules import Rule, _common
 from dirconv.claims.statistics import decay
 
+NUMERICS = 1
+GOES_THROUGH = ("halving", "tail_statistics")
+
 RULE = Rule(
     tables=("path",),
     statistic="median cos of W with the flow's velocity over the last tenth of τ",

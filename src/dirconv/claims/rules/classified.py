@@ -7,6 +7,8 @@ import dataclasses
 from dirconv.claims import Evidence, Outcome, Verdict
 from dirconv.claims.rules import Rule
 
+NUMERICS = 1
+
 RULE = Rule(
     tables=("start",),
     statistic="steps of the descent to ℒ < ℓ(0), or those after which it was given up",

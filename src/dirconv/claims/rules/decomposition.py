@@ -7,6 +7,8 @@ import dataclasses
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule
 
+NUMERICS = 1
+
 RULE = Rule(
     tables=("path", "decomposition"),
     statistic="largest relative difference between dã/dt, dζ/dt and the sums of their radial and spherical parts",

@@ -8,6 +8,9 @@ from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.desingularize import KAPPA, exponent
 from dirconv.claims.rules import Rule, _common
 
+NUMERICS = 1
+GOES_THROUGH = ("desingularize",)
+
 RULE = Rule(
     tables=("path",),
     statistic="exponent κ of Ψ(u) = u^κ in dζ = −c dΨ(a − ã)",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dirconv.claims import Evidence, Outcome
 from dirconv.claims.rules import Rule, _convergence
 
+NUMERICS = 1
+GOES_THROUGH = ("convergence",)
+
 RULE = Rule(
     tables=("path",),
     statistic="exponent P of dζ/dτ = A (τ + τ₀)^(−P)",

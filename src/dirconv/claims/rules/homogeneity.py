@@ -7,6 +7,8 @@ import dataclasses
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule
 
+NUMERICS = 1
+
 RULE = Rule(
     tables=("homogeneity",),
     statistic="largest relative deviation of f(cW) from c^L f(W)",

@@ -22,6 +22,8 @@ from dirconv.claims.rules import Rule
 if TYPE_CHECKING:
     import pandas as pd
 
+NUMERICS = 1
+
 RULE = Rule(
     tables=("path", "layers"),
     statistic="largest relative violation of the flow's identities",

@@ -7,6 +7,9 @@ import dataclasses
 from dirconv.claims import Evidence, Outcome, Verdict, halving, inconclusive
 from dirconv.claims.rules import Rule
 
+NUMERICS = 1
+GOES_THROUGH = ("halving",)
+
 RULE = Rule(
     tables=("path", "sketch"),
     statistic="angle (rad) between the directions at a tolerance and at half of it, at the last τ that both reach",

@@ -8,6 +8,8 @@ import math
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule
 
+NUMERICS = 1
+
 RULE = Rule(
     tables=("generalization",),
     statistic="median L2 distance of test images to the decision boundary at the end, over that at ℒ = ℓ(0)",

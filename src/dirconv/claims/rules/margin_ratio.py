@@ -9,6 +9,8 @@ import numpy as np
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule, _common
 
+NUMERICS = 1
+
 RULE = Rule(
     tables=("path", "limit"),
     statistic="normalized margin at the end over the certified bound of the best",

@@ -8,6 +8,9 @@ from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.fits import rate
 from dirconv.claims.rules import Rule, _common
 
+NUMERICS = 1
+GOES_THROUGH = ("fits",)
+
 RULE = Rule(
     tables=("path", "limit"),
     statistic="angle to the maximum-margin direction at the end, rad",

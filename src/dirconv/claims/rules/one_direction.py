@@ -9,6 +9,8 @@ import numpy as np
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule, _common
 
+NUMERICS = 1
+
 RULE = Rule(
     tables=("path", "losses"),
     statistic="largest angle at the end between the functions of two losses with exponential tails, rad",

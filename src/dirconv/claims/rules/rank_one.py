@@ -8,6 +8,9 @@ from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.fits import rate
 from dirconv.claims.rules import Rule
 
+NUMERICS = 1
+GOES_THROUGH = ("fits",)
+
 RULE = Rule(
     tables=("path", "factors"),
     statistic="largest σ₂/σ₁ of any layer at the end",

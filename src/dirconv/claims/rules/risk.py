@@ -14,6 +14,8 @@ import numpy as np
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule
 
+NUMERICS = 1
+
 RULE = Rule(
     tables=("path",),
     statistic="growth ratio (1/L) d ln ln(1/ℒ)/dτ, least secant over the second half of the growth",

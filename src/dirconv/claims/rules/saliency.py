@@ -14,6 +14,9 @@ import numpy as np
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule, _convergence
 
+NUMERICS = 1
+GOES_THROUGH = ("convergence",)
+
 SMOOTH = 0.9  # ratio from which on snapshots resolve the path
 
 RULE = Rule(

@@ -14,6 +14,8 @@ import numpy as np
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule
 
+NUMERICS = 1
+
 RULE = Rule(
     tables=("path",),
     statistic="largest fall of ã below its running maximum, relative",

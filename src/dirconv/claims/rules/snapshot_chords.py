@@ -11,6 +11,9 @@ import numpy as np
 from dirconv.claims import Evidence, Outcome, inconclusive
 from dirconv.claims.rules import Rule, _convergence
 
+NUMERICS = 1
+GOES_THROUGH = ("convergence",)
+
 RULE = Rule(
     tables=("path", "direction"),
     statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)",

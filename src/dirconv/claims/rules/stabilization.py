@@ -17,6 +17,9 @@ from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.fits import line, remainder
 from dirconv.claims.rules import Rule, _common
 
+NUMERICS = 1
+GOES_THROUGH = ("fits",)
+
 RULE = Rule(
     tables=("path", "limit"),
     statistic="k in: steps of constant size until within ε = exp(C ε^(−k))",

@@ -7,6 +7,8 @@ import dataclasses
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule, _common
 
+NUMERICS = 1
+
 RULE = Rule(
     tables=("path", "limit"),
     statistic="angle between the direction at ℒ = ℓ(0) and at the end, rad",

@@ -10,6 +10,9 @@ from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.fits import line
 from dirconv.claims.rules import Rule
 
+NUMERICS = 1
+GOES_THROUGH = ("fits",)
+
 RULE = Rule(
     tables=("path", "descents"),
     statistic="order p of the distance to the flow at equal τ, ∝ η^p",

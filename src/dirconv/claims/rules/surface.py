@@ -10,6 +10,8 @@ import dataclasses
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule, _common
 
+NUMERICS = 1
+
 RULE = Rule(
     tables=("path", "surfaces"),
     statistic="angle between the surface at ℒ = ℓ(0) and at the end, rad",

@@ -10,6 +10,9 @@ from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.fits import line
 from dirconv.claims.rules import Rule
 
+NUMERICS = 1
+GOES_THROUGH = ("fits",)
+
 RULE = Rule(
     tables=("start", "limit"),
     statistic="slope of ln(flow time to ℒ < ℓ(0)) against ln(width)",

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap
 
+NUMERICS = 1
+GOES_THROUGH = ("point", "step_control")
+
 SMALLEST_STEP = 1e-12  # relative to ‖W‖; float64 weights cannot resolve much less
 
 

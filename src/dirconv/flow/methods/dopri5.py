@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap
 
+NUMERICS = 1
+GOES_THROUGH = ("point",)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Spec:

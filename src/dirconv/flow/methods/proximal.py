@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap
 
+NUMERICS = 1
+GOES_THROUGH = ("dual", "point", "step_control")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Spec:

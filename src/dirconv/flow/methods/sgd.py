@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from dirconv.losses import Loss
     from dirconv.margins.network import NetworkMap
 
+NUMERICS = 1
+GOES_THROUGH = ("batch_gradient", "point")
+
 SMALLEST_RATE = 1e-12
 
 
