@@ -1,0 +1,277 @@
+"""The only place where golden runs name what may move: modules' names, and calls whose form is the project's own.
+
+A refactoring that renames or moves something is followed here, and the numbers show that nothing else changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import io
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from dirconv import flow, losses, models, problems, training
+from dirconv.margins.function import FunctionMap
+from dirconv.margins.network import NetworkMap
+from dirconv.options import plugin
+
+
+def _module(*names: str) -> ModuleType:
+    """The first of these modules of dirconv that there is: where it is going, and where it was."""
+    for name in names:
+        with contextlib.suppress(ModuleNotFoundError):
+            return importlib.import_module(f"dirconv.{name}")
+    raise ModuleNotFoundError(f"none of {', '.join(names)}")
+
+
+def versions() -> dict[str, int] | None:
+    """The version of every part; None where parts have none yet."""
+    try:
+        from dirconv import numerics
+    except ImportError:  # before the modules declare NUMERICS
+        return None
+    return {part: numerics.version(part) for part in numerics.parts()}
+
+
+def module(package: str, name: str) -> ModuleType:
+    """The module of that name in an open registry: data, models, flow, measures, probes, problems, figures, rules."""
+    if package == "flow":
+        return _module(f"flow.methods.{name}", f"flow.{name}")
+    return plugin({"rules": "claims.rules"}.get(package, package), name, "golden")
+
+
+# margin maps and networks
+
+
+def function_map(function: Any, degree: int | None) -> FunctionMap:
+    """W ↦ p(W) as a margin map."""
+    return FunctionMap(function, degree)
+
+
+def network_map(network: torch.nn.Module, images: Tensor, labels: Tensor, degree: int | None, **options) -> NetworkMap:
+    """A torch network on labelled images as a margin map."""
+    return NetworkMap(network, images, labels, degree, options.pop("coupled", False), **options)
+
+
+def network(options: dict[str, Any], channels: int, outputs: int, seed: int = 0, scale: float = 1.0):
+    """The network of a study's options, its weights drawn; its degree, and whether its examples are coupled."""
+    spec = models.from_options(options)
+    made = models.create(spec, channels, outputs, torch.Generator().manual_seed(seed), scale)
+    return made, spec.degree, spec.coupled
+
+
+def homogeneity(margin_map: Any, weights: Tensor, scales: tuple[float, ...], seed: int) -> pd.DataFrame:
+    """A row a scale: scale, degree, estimated_degree, deviation."""
+    found = _module("homogeneity", "margins")
+    check = getattr(found, "deviations", None) or found.homogeneity
+    return pd.DataFrame(check(margin_map, weights, scales, torch.Generator().manual_seed(seed)))
+
+
+def batch_gradient(margin_map: Any, loss: Any, arithmetic: str):
+    """(weights, examples, ln_scale) ↦ the gradient of the batch's mean loss over e^ln_scale."""
+    return _module("margins.batch").BatchGradient(margin_map, loss, arithmetic)
+
+
+def ensemble_map(function: Any, data: tuple[Tensor, ...], degree: int):
+    """Many margin maps of one form."""
+    return _module("margins.ensemble").EnsembleMap(function, data, degree)
+
+
+def robustness() -> ModuleType:
+    """attacked, first_order, certified."""
+    return _module("margins.robustness")
+
+
+# training and flow
+
+
+def trained(margin_map: Any, loss: str, **options):
+    """States after each epoch of SGD from the map's own weights."""
+    train = _module("options").Train(**options)
+    return list(training.epochs(margin_map, losses.get(loss), train, training.start(margin_map.flatten(), seed=3)))
+
+
+def followed(margin_map: Any, loss: str, start: Tensor, options: dict[str, Any], **stop) -> list:
+    """Every event of a flow."""
+    goals = _module("goals", "options").Stop(**stop)
+    spec = flow.from_options(options)
+    return list(flow.follow(margin_map, losses.get(loss), spec, goals, flow.State.at_start(start.clone())))
+
+
+def dual() -> ModuleType:
+    """solve(a, b, start) → q, ln_q."""
+    return _module("flow.dual", "flow._dual")
+
+
+def descend(maps: Any, loss: str, weights: Tensor, step: float, most: int) -> tuple[Tensor, Tensor]:
+    """From initialization to ℒ < ℓ(0): weights and numbers of steps."""
+    return _module("flow.ensemble", "flow._ensemble").descend(maps, losses.get(loss), weights, step, most)
+
+
+def followed_ensemble(maps: Any, loss: str, weights: Tensor, tau: float, **options) -> list:
+    """Every seed's path: steps (table), weights (kept directions), stop."""
+    goals = _module("goals", "options").Stop(tau=tau)
+    return _module("flow.ensemble", "flow._ensemble").follow(maps, losses.get(loss), weights, goals, **options)
+
+
+def decompose(loss: str, degree: int, weights: Tensor, margins: Tensor, velocity: Tensor, rates: Tensor) -> list[dict]:
+    """The flow's rates split: left, radial, spherical of each quantity."""
+    rooms = _module("flow.rates", "measures._decomposition")
+    return rooms.decompose(losses.get(loss), degree, weights, margins, velocity, rates)
+
+
+# measures, probes, problems
+
+
+def trajectory(steps: pd.DataFrame, at: np.ndarray, weights: Tensor, train: Any, test: Any, loss: str):
+    """A followed run, as measures get it."""
+    training_table = pd.DataFrame({"epoch": [0, 1], "ln_risk": [3.0, -1.0], "norm": [5.0, 6.0]})
+    return _module("measures").Trajectory(
+        training=training_table.assign(train_error=[0.5, 0.0], test_error=[0.5, 0.25]),
+        steps=steps,
+        snapshot_steps=at,
+        weights=weights,
+        train=train,
+        test=test,
+        loss=losses.get(loss),
+    )
+
+
+@contextlib.contextmanager
+def replaced(where: ModuleType, values: dict[str, Any]):
+    """Within, a module's constants have other values."""
+    from unittest import mock
+
+    with mock.patch.multiple(where, **values):
+        yield
+
+
+def solved(options: dict[str, Any], seeds: list[int]) -> list:
+    """A small problem's runs: tables and stop of each seed."""
+    spec = problems.from_options(options)
+    return module("problems", options["name"]).follow(spec, seeds)
+
+
+def small_networks() -> ModuleType:
+    """Fully connected networks on digits: Network, images, start, output, hidden, margin_map."""
+    return _module("problems._fully_connected", "problems._dense")
+
+
+# claims
+
+
+def decay(tau: np.ndarray, travelled: np.ndarray, decades: float):
+    """The fit of a tail."""
+    return _module("claims.statistics").decay(tau, travelled, decades)
+
+
+def secants(tau: np.ndarray, travelled: np.ndarray):
+    """Middles, speeds and numbers of intervals."""
+    return _module("claims.statistics").secants(tau, travelled)
+
+
+def line(x: np.ndarray, y: np.ndarray):
+    """A straight line and its slope's interval."""
+    return _module("claims.fits", "claims._line").line(x, y)
+
+
+def rate(tau: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
+    """How fast values fall exponentially."""
+    return _module("claims.fits", "claims._rate").rate(tau, values)
+
+
+def exponent(tau: np.ndarray, zeta: np.ndarray, margin: np.ndarray, since: float):
+    """Of a desingularizing function."""
+    return _module("claims.desingularize", "claims._desingularize").exponent(tau, zeta, margin, since)
+
+
+RULES = {"width_slope": "wider", "classified": "reached"}  # to be called so; as they are called in an older tree
+
+
+def rule(name: str) -> str:
+    """A rule's name in this tree."""
+    from dirconv.options import modules
+
+    return name if name in modules("claims.rules") else RULES[name]
+
+
+def entry(name: str, thresholds: dict[str, float], runs: list[str], halved: str | None = None) -> dict[str, Any]:
+    """An entry of a registry of claims."""
+    written = {
+        "title": "A claim",
+        "statement": "It is so.",
+        "source": "here",
+        "runs": runs,
+        "rule": rule(name),
+        "thresholds": thresholds,
+        "expected": "open",
+        "figure": "path_length",
+    }
+    return {**written, "halved": halved} if halved else written
+
+
+def calibration() -> ModuleType:
+    """SETS, cases(set), verdicts(table, thresholds), thresholds(claims), score(set, thresholds)."""
+    return _module("claims.calibration")
+
+
+def thresholds(name: str, values: dict[str, float]):
+    """A rule's thresholds."""
+    return module("rules", rule(name)).Thresholds(**values)
+
+
+# figures
+
+
+def drawn(name: str, runs: list[tuple[str, dict[str, pd.DataFrame], dict[str, Any]]]) -> pd.DataFrame:
+    """The data that a figure shows, of runs given by folder, tables and manifest. No picture is written."""
+    from dirconv import figures
+    from dirconv.figures import Source
+
+    chosen = module("figures", name)
+    declared = getattr(chosen, "FIGURE", None)
+    needed = chosen.TABLES if declared is None else declared.tables
+    optional = getattr(chosen, "OPTIONAL", ()) if declared is None else declared.optional
+    sources = [
+        Source(folder, {table: tables[table] for table in (*needed, *(t for t in optional if t in tables))}, record)
+        for folder, tables, record in runs
+    ]
+    import matplotlib.pyplot as plt
+
+    with figures.style.applied():
+        _, table = (chosen.draw if declared is None else getattr(declared, "draw", chosen.draw))(sources)
+    plt.close("all")
+    return table
+
+
+# the command line
+
+
+def run(*words: Any) -> str:
+    """`dirconv WORDS` in this process; what it prints. AssertionError unless it succeeds."""
+    from dirconv import cli
+
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+        code = cli.main([str(word) for word in words])
+    assert code == 0, f"dirconv {words[0]}: exit code {code}\n{text.getvalue()}"
+    return text.getvalue()
+
+
+def resolved(study: Path, job: str, name: str, *more: Any) -> dict[str, Any]:
+    """A job's specification."""
+    return json.loads(run("resolve", "--study", study, "--job", job, "--name", name, *more))
+
+
+def fields(value: Any) -> dict[str, float]:
+    """The numbers of a dataclass."""
+    return {key: float(number) for key, number in dataclasses.asdict(value).items()}
