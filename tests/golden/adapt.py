@@ -137,7 +137,7 @@ def trajectory(steps: pd.DataFrame, at: np.ndarray, weights: Tensor, train: Any,
     training_table = pd.DataFrame({"epoch": [0, 1], "ln_risk": [3.0, -1.0], "norm": [5.0, 6.0]})
     return _module("measures").Trajectory(
         training=training_table.assign(train_error=[0.5, 0.0], test_error=[0.5, 0.25]),
-        steps=steps,
+        steps=steps.assign(tau=np.log(steps["norm"] / steps["norm"].iloc[0])),
         snapshot_steps=at,
         weights=weights,
         train=train,
