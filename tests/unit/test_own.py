@@ -239,8 +239,8 @@ def test_gradients_are_compared_rightly(data, make):
 OF_NETWORKS = [
     name
     for name in modules("figures")
-    if not hasattr(member("figures", name, ""), "PROBLEMS")
-    and set(member("figures", name, "").TABLES) <= set(modules("measures"))
+    if not member("figures", name, "").FIGURE.problems
+    and set(member("figures", name, "").FIGURE.tables) <= set(modules("measures"))
 ]
 
 
