@@ -134,10 +134,12 @@ def decompose(loss: str, degree: int, weights: Tensor, margins: Tensor, velocity
 
 def trajectory(steps: pd.DataFrame, at: np.ndarray, weights: Tensor, train: Any, test: Any, loss: str):
     """A followed run, as measures get it."""
+    steps = steps.copy()
+    steps.insert(1, "tau", np.log(steps["norm"] / steps["norm"].iloc[0]))
     training_table = pd.DataFrame({"epoch": [0, 1], "ln_risk": [3.0, -1.0], "norm": [5.0, 6.0]})
     return _module("measures").Trajectory(
         training=training_table.assign(train_error=[0.5, 0.0], test_error=[0.5, 0.25]),
-        steps=steps.assign(tau=np.log(steps["norm"] / steps["norm"].iloc[0])),
+        steps=steps,
         snapshot_steps=at,
         weights=weights,
         train=train,

@@ -138,7 +138,7 @@ CHECKS = {
 }
 
 
-def followed(run, kind, seeds=(0, 1), **options):
+def followed(run, kind, /, seeds=(0, 1), **options):
     """A small problem, followed by the stage's own code: a source a seed."""
     module = plugin("problems", kind, "problem")
     spec = module.Spec(**options)

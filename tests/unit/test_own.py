@@ -247,8 +247,8 @@ def test_gradients_are_compared_rightly(data, make):
 OF_NETWORKS = [
     name
     for name in modules("figures")
-    if not hasattr(plugin("figures", name, ""), "PROBLEMS")
-    and set(plugin("figures", name, "").TABLES) <= set(modules("measures"))
+    if not plugin("figures", name, "").FIGURE.problems
+    and set(plugin("figures", name, "").FIGURE.tables) <= set(modules("measures"))
 ]
 
 

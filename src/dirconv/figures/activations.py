@@ -1,7 +1,7 @@
-"""Smooth activations and ReLU compared: does −∇ℒ align with W at each point, and does the velocity?
+"""One network with smooth and with nonsmooth activations: does −∇ℒ align with W, and does the velocity?
 
 (a) 1 − cos between W and −∇ℒ at the points of the computed path. (b) The same for the velocity, computed from chords
-between kept points; jumps to and fro across kinks of a ReLU average out in part. In (a) and (b) lines are medians over
+between kept points; jumps to and fro across kinks average out in part. In (a) and (b) lines are medians over
 seeds and bands reach from the least to the greatest. (c) The share of (image, hidden unit) pairs whose sign changed
 between kept points; dotted, the share whose sign went back to what it was two points before. Lines in (c) are means
 over seeds, since in many intervals no sign changes at all; nothing is drawn where no sign changed in any seed.

@@ -1,4 +1,4 @@
-"""However the data are made binary: does the direction converge, and does the velocity align with W?
+"""However the classes are chosen: does the direction converge, and does the velocity align with W?
 
 (a) The path's speed dζ/dτ by secants, against τ. A path whose speed falls more steeply than the dashed line is finite.
 (b) The exponent P of dζ/dτ = A (τ + τ₀)^(−P) with its 95 % interval, one line per seed. The path is finite for P above

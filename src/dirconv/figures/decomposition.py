@@ -72,6 +72,7 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         row[2].plot(curve["tau"], curve["value"], color="0.45", linewidth=0.9, linestyle=":", label="rounding of ln q")
         for panel in row:
             style.log(panel, x=True, y=True)
+        row[2].set_ylabel("relative difference\nof the two sides")
         row[0].set_title(source.network)
     if shown:
         axes[0, 0].legend(loc="best")
