@@ -27,6 +27,8 @@ def claim(name: str, figure: str, **changes: Any) -> dict[str, Any]:
     members = ("alexnet/seed0", "alexnet/seed1")
     return {
         "id": name,
+        "part": "paper",
+        "checks_claim": None,
         "title": f"Title of {name}",
         "source": "A paper | Theorem 1",
         "statement": "If a < b then ‖W_k‖ → ∞ & *more*",
@@ -225,7 +227,7 @@ def test_html_escapes_every_string(audit):
         return f"{value}<script>x</script>\"'" if isinstance(value, str) else value
 
     changed = hostile(audit)
-    for name in ("created", "verdict", "expected", "figure"):  # not free text
+    for name in ("created", "part", "verdict", "expected", "figure"):  # not free text
         for target, source in [(changed, audit), *zip(changed["claims"], audit["claims"], strict=True)]:
             if name in source:
                 target[name] = source[name]
@@ -272,13 +274,13 @@ def test_both_say_everything(audit):
 
 def test_verdict_that_must_not_be_is_shown_first(audit):
     for text in texts(audit):
-        assert "No verdict that must hold is missed (1 claim with such a bound)" in text
-        assert "A verdict that must hold does not" not in text
+        assert "The one required verdict holds." in text
+        assert "A required verdict fails" not in text
     audit["claims"][0].update(verdict="contradicted", agrees=False)
     for text in texts(audit):
-        assert text.index("A verdict that must hold does not") < text.index("1 as expected, 1 other than expected")
+        assert text.index("A required verdict fails") < text.index("1 as expected, 1 other than expected")
         assert "must be supported or inconclusive" in " ".join(text.replace("> ", "").split())
-        assert "No verdict that must hold is missed" not in text
+        assert "required verdict holds" not in text
     assert len([1 for _, attributes in Page(report.html(audit)).elements if attributes.get("role") == "alert"]) == 1
 
 

@@ -258,7 +258,7 @@ def of_width(width, time, below=True):
     ],
 )
 def test_wider(runs, verdict):
-    rule = registry.rule("wider")
+    rule = registry.rule("width_slope")
     assert rule.judge_across(runs, thresholds("overparameterization")).verdict == verdict
 
 
