@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     check = stage("check", "exit 1 if a verdict that must hold does not", "audit")
     check.add_argument("--out", type=Path, metavar="PATH", help="written if all hold")
     stage("schema", "write the JSON schema of study files", "out")
+    stage("claims", "write the tables of claims in a README from the registry", "registry", "readme")
     return parser
 
 
@@ -135,6 +136,10 @@ def _run(options: argparse.Namespace) -> int:
         from dirconv.stages import schema
 
         schema.run(options.out)
+    elif command == "claims":
+        from dirconv.stages import claims_table
+
+        claims_table.run(options.registry, options.readme)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Tail statistics and verdict rules on trajectories whose answer is known, verdicts over seeds, and the registry."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -621,7 +622,9 @@ def test_the_verdict_over_seeds_leaves_out_what_is_not_known():
 def test_the_registry_itself_is_valid():
     claims = registry.load(REGISTRY)
     written = yaml.safe_load(REGISTRY.read_text())
-    assert list(claims) == list(written)
+    assert list(claims) == [
+        name for key, entry in written.items() if key != "shared" for name in (key, *entry.get("checks", []))
+    ]
     tables = {*modules("measures"), "homogeneity"}
     for problem in modules("problems"):
         tables |= set(plugin("problems", problem, "problem").TABLES)
@@ -648,6 +651,7 @@ def test_every_rule_says_what_it_reads_and_names(name):
 
 
 ENTRY = {
+    "part": "paper",
     "title": "A claim",
     "statement": "It is so.",
     "source": "here",
@@ -659,15 +663,60 @@ ENTRY = {
 }
 
 
-def written(folder, value):
+def written(folder, value, **options):
     path = folder / "claims.yaml"
-    path.write_text(value if isinstance(value, str) else yaml.safe_dump(value))
+    path.write_text(value if isinstance(value, str) else yaml.safe_dump(value, **options))
     return path
 
 
 def test_an_entry_is_read(tmp_path):
     claim = registry.load(written(tmp_path, {"c": ENTRY}))["c"]
-    assert registry.entry(claim) == {**ENTRY, "assumptions": [], "must_be": [], "halved": None}
+    assert registry.entry(claim) == {**ENTRY, "assumptions": [], "must_be": [], "halved": None, "checks_claim": None}
+
+
+CHECK = {"title": "A check", "statement": "It is so by another way.", "rule": "snapshot_chords"}
+
+
+def test_a_check_stands_after_its_claim_and_inherits_from_it(tmp_path):
+    claim = {**ENTRY, "must_be": ["supported"], "halved": "alexnet_half", "checks": {"d": CHECK}}
+    own = {**CHECK, "runs": ["other"], "expected": "open", "must_be": ["inconclusive"]}
+    claims = registry.load(written(tmp_path, {"c": claim, "a": {**ENTRY, "checks": {"b": own}}}, sort_keys=False))
+    assert list(claims) == ["c", "d", "a", "b"]
+    assert registry.checks(claims, "c") == ["d"]
+    assert registry.checks(claims, "d") == []
+    # a verdict that must hold, and a run to pair with, are the claim's own
+    assert registry.entry(claims["d"]) == {
+        **{**ENTRY, **CHECK, "checks_claim": "c", "assumptions": [], "must_be": [], "halved": None}
+    }
+    assert registry.entry(claims["b"]) == {**{**ENTRY, **own, "checks_claim": "a", "assumptions": [], "halved": None}}
+
+
+def test_thresholds_are_shared_by_anchors(tmp_path):
+    text = """
+shared:
+  limit: &limit {exponent: 1, resolution: 0.05, remaining: 0.3, tau: 1.0, decades: 1.0}
+c: &claim {part: paper, title: t, statement: s, source: h, runs: [r], rule: direction, thresholds: *limit,
+  expected: open, figure: path_length}
+d: {<<: *claim, rule: lyu_li, thresholds: {<<: *limit, violation: 0.05}}
+"""
+    claims = registry.load(written(tmp_path, text))
+    assert list(claims) == ["c", "d"]
+    assert claims["d"].thresholds == {**claims["c"].thresholds, "violation": 0.05}
+
+
+def test_the_registry_reads_like_the_paper():
+    claims = registry.load(REGISTRY)
+    parts = [claim.part for claim in claims.values()]
+    assert parts == sorted(parts, key=list(registry.PARTS).index), "entries stand in the order of their parts"
+    titles = [claim.title for claim in claims.values()]
+    assert len(set(titles)) == len(titles)
+    for name, claim in claims.items():
+        for text in (claim.title, claim.statement, claim.source):
+            assert not re.search(r"\b([Aa]s|claim) above\b|^(And|Do they|Does it)\b", text), f"{name} leans on another"
+        assert name.startswith("control_") <= (claim.part == "control")
+        if claim.part == "control":
+            assert claim.expected in claim.must_be, f"{name}: a control says what must come out"
+            assert re.search(r"\bmust\b", claim.title), f"{name}: a control is stated by what must come out"
 
 
 def without(key):
@@ -697,7 +746,19 @@ def thresholds(**changes):
         ({**ENTRY, "must_be": "supported"}, "c.must_be: "),
         ({**ENTRY, "runs": "alexnet"}, "c.runs: "),
         ({**ENTRY, "runs": [1]}, "c.runs.0: "),
-        ("text", "c: expected a mapping of title, statement"),
+        ("text", "c: expected a mapping of part, title, statement"),
+        (without("part"), "c.part: missing"),
+        ({**ENTRY, "part": "papers"}, "c.part: "),
+        ({**ENTRY, "checks_claim": "good"}, "c.checks_claim: put the entry under `checks` of the claim that it checks"),
+        ({**ENTRY, "checks": ["d"]}, "c.checks: expected a mapping from ids to checks"),
+        ({**ENTRY, "checks": {"d": "text"}}, "c.checks.d: expected a mapping of title"),
+        ({**ENTRY, "checks": {"d": {**CHECK, "checks": {"e": CHECK}}}}, "c.checks.d.checks: a check has no checks"),
+        ({**ENTRY, "checks": {"d": {**CHECK, "part": "paper"}}}, "c.checks.d.part: a check stands in the part of its"),
+        ({**ENTRY, "checks": {"d": {**CHECK, "checks_claim": "c"}}}, "c.checks.d.checks_claim: "),
+        ({**ENTRY, "checks": {"d": {**CHECK, "ruel": "x"}}}, "c.checks.d.ruel: unknown key; did you mean 'rule'?"),
+        ({**ENTRY, "checks": {"d": {"statement": "x"}}}, "c.checks.d.title: missing"),
+        ({**ENTRY, "checks": {"c": CHECK}}, "c.checks.c: another claim or check has that id"),
+        ({**ENTRY, "checks": {"good": CHECK}}, ""),
     ],
 )
 def test_an_entry_that_is_wrong_is_one_line_that_names_it(tmp_path, entry, where):
@@ -708,7 +769,23 @@ def test_an_entry_that_is_wrong_is_one_line_that_names_it(tmp_path, entry, where
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "3", "{}", "a: [", "- a\n- b"])
+@pytest.mark.parametrize(
+    ("content", "twice"),
+    [
+        ("a: {b: 1}\nc: 1\na: {b: 2}\n", "line 3: the key 'a'"),
+        ("a:\n  b: {x: 1, y: 2,\n    x: 1}\n", "line 3: the key 'x'"),
+        ("a:\n  - {x: 1}\n  - {x: 1, x: 2}\n", "line 3: the key 'x'"),
+        ("a: &a {checks: {d: 1}}\nb: *a\nc:\n  checks:\n    d: 1\n    d: 1\n", "line 6: the key 'd'"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_one_line_that_names_it(tmp_path, content, twice):
+    path = written(tmp_path, content)
+    with pytest.raises(UserError) as caught:
+        registry.load(path)
+    assert str(caught.value) == f"{path}: {twice} is there twice"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "{}", "a: [", "- a\n- b", "shared: {a: 1}"])
 def test_a_file_that_is_no_registry_is_one_line_that_names_it(tmp_path, content):
     path = written(tmp_path, content)
     with pytest.raises(UserError) as caught:

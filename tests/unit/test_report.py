@@ -7,6 +7,7 @@ import copy
 import html.parser
 import itertools
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ def claim(name: str, figure: str, **changes: Any) -> dict[str, Any]:
     members = ("alexnet/seed0", "alexnet/seed1")
     return {
         "id": name,
+        "part": "paper",
+        "checks_claim": None,
         "title": f"Title of {name}",
         "source": "A paper | Theorem 1",
         "statement": "If a < b then ‖W_k‖ → ∞ & *more*",
@@ -225,7 +228,7 @@ def test_html_escapes_every_string(audit):
         return f"{value}<script>x</script>\"'" if isinstance(value, str) else value
 
     changed = hostile(audit)
-    for name in ("created", "verdict", "expected", "figure"):  # not free text
+    for name in ("created", "part", "verdict", "expected", "figure"):  # not free text
         for target, source in [(changed, audit), *zip(changed["claims"], audit["claims"], strict=True)]:
             if name in source:
                 target[name] = source[name]
@@ -272,13 +275,13 @@ def test_both_say_everything(audit):
 
 def test_verdict_that_must_not_be_is_shown_first(audit):
     for text in texts(audit):
-        assert "No verdict that must hold is missed (1 claim with such a bound)" in text
-        assert "A verdict that must hold does not" not in text
+        assert "The one required verdict holds." in text
+        assert "A required verdict fails" not in text
     audit["claims"][0].update(verdict="contradicted", agrees=False)
     for text in texts(audit):
-        assert text.index("A verdict that must hold does not") < text.index("1 as expected, 1 other than expected")
+        assert text.index("A required verdict fails") < text.index("1 as expected, 1 other than expected")
         assert "must be supported or inconclusive" in " ".join(text.replace("> ", "").split())
-        assert "No verdict that must hold is missed" not in text
+        assert "required verdict holds" not in text
     assert len([1 for _, attributes in Page(report.html(audit)).elements if attributes.get("role") == "alert"]) == 1
 
 
@@ -415,3 +418,89 @@ def test_a_page_links_to_other_studies(audit):
     text, page = report.markdown(audit, Path(audit["results"])), report.html(audit)
     assert "](../other/audit.md)" in text and command in text
     assert '<a href="../other/audit.html">Another &lt;study&gt;</a>' in page and command in page
+
+
+@pytest.fixture
+def with_checks(audit) -> dict[str, Any]:
+    """The audit with a claim of each part, out of order, and with two checks of the first claim."""
+    path, risk = (f"figures/small/{name}.png" for name in ("path_length", "risk"))
+    audit["claims"] = [
+        claim("hat", risk, part="control", expected="contradicted", verdict="contradicted", must_be=["contradicted"]),
+        claim("asked", path, part="reviewer"),
+        *audit["claims"],
+        claim("by_chords", path, checks_claim="direction_converges", verdict="inconclusive", agrees=False),
+        claim("at_half", path, checks_claim="direction_converges"),
+        claim("beyond", path, part="extension", expected="open", agrees=None),
+    ]
+    return audit
+
+
+def test_parts_stand_in_order_and_checks_inside_their_claim(with_checks):
+    page = Page(report.html(with_checks))
+    order = ["direction_converges", "by_chords", "at_half", "margins", "risk", "beyond", "asked", "hat"]
+    assert [a["id"] for tag, a in page.elements if tag in ("article", "section") and "id" in a] == order
+    assert [a["id"] for a in page.all("article")] == [name for name in order if name not in ("by_chords", "at_half")]
+    assert re.findall(r'<a id="([^"]+)">', report.markdown(with_checks, Path("results/small"))) == order
+    for text in texts(with_checks):
+        headings = ("What the paper proves", "Beyond the paper", "What the paper's reviewers", "Controls: what must")
+        places = [text.rindex(heading) for heading in headings]
+        assert places == sorted(places)
+        assert text.count("Checks of this claim") == 1
+        assert "claim_by_chords" in text and "claim_at_half" in text
+
+
+def test_checks_are_counted_apart(with_checks):
+    for text in texts(with_checks):
+        assert "6 claims: 5 supported, 1 contradicted, 0 inconclusive." in text
+        assert "4 as expected, 0 other than expected, 2 open questions." in text
+        assert "1 of 1 control came out as expected." in text
+        assert "2 checks of claims, not counted above: 1 supported, 0 contradicted, 1 inconclusive." in text
+    with_checks["claims"][-2]["must_be"] = ["contradicted"]
+    for text in texts(with_checks):
+        assert text.index("A required verdict fails") < text.index("6 claims")
+
+
+def test_a_control_that_comes_out_as_it_must_reads_as_a_success(with_checks):
+    def badges() -> dict[str | None, int]:
+        return Counter(a["class"] for a in Page(report.html(with_checks)).all("span") if "badge" in a.get("class", ""))
+
+    before = badges()
+    assert before == {"badge supported": 14, "badge inconclusive": 2}
+    for text in texts(with_checks):
+        assert text.count("as it must: contradicted") == 2
+        assert "NOT as it must" not in text
+    with_checks["claims"][0].update(verdict="supported", agrees=False)
+    assert badges() == before - Counter({"badge supported": 2}) + Counter({"badge alarming": 2})
+    for text in texts(with_checks):
+        assert text.count("NOT as it must: supported") == 2
+    # undecided where that is allowed: no failure, and no success
+    with_checks["claims"][0].update(verdict="inconclusive", must_be=["contradicted", "inconclusive"])
+    assert badges() == before - Counter({"badge supported": 2}) + Counter({"badge inconclusive": 2})
+    for text in texts(with_checks):
+        assert "as it must:" not in text
+        assert "0 of 1 control came out as expected." in text
+
+
+def test_a_check_whose_claim_is_not_judged_stands_in_its_place(with_checks):
+    with_checks["claims"] = [entry for entry in with_checks["claims"] if entry["id"] != "direction_converges"]
+    for text in texts(with_checks):
+        assert (
+            text.replace("`", "").count("A check of a claim that this study does not judge: direction_converges") == 2
+        )
+        assert "Checks of this claim" not in text
+        assert "5 claims:" in text and "2 checks of claims, not counted above" in text
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        test_html_links_lead_somewhere,
+        test_html_headings_go_down_one_level_at_a_time,
+        test_html_escapes_every_string,
+        test_html_embeds_each_picture_once,
+        test_markdown_tables_are_whole,
+        test_pages_leave_the_audit_alone,
+    ],
+)
+def test_a_page_with_checks_is_as_sound(test, with_checks):
+    test(with_checks)

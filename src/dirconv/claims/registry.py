@@ -1,9 +1,14 @@
-"""The registry of claims, config/claims.yaml, read and validated."""
+"""The registry of claims, config/claims.yaml: reading and validation.
+
+An entry is a claim. Cross-checks of a claim (half the tolerance, another way to measure) stand under its key `checks`
+and inherit from it. `load` returns claims and checks side by side, a check right after its claim.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,12 +16,22 @@ from dirconv.errors import UserError
 from dirconv.options import did_you_mean, load_yaml, modules, parse, plugin
 
 RULES = "claims.rules"
+SHARED = "shared"  # top-level key that is no claim: thresholds under YAML anchors
+CHECKS = "checks"
+PARTS = {  # in the order in which they are shown
+    "paper": "What the paper proves or reports",
+    "extension": "Beyond the paper",
+    "reviewer": "What the paper's reviewers asked",
+    "control": "Controls: what must come out",
+}
+INHERITED = ("part", "source", "assumptions", "runs", "rule", "thresholds", "expected", "figure")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One entry of the registry."""
+    """One entry of the registry: a claim, or a check of a claim."""
 
+    part: Literal["paper", "extension", "reviewer", "control"]
     title: str
     statement: str
     source: str
@@ -28,6 +43,7 @@ class Claim:
     expected: Literal["supported", "contradicted", "inconclusive", "open"]
     must_be: list[Literal["supported", "contradicted", "inconclusive"]] = dataclasses.field(default_factory=list)
     figure: str  # module of dirconv.figures that shows it
+    checks_claim: str | None = None  # of a check: the id of its claim; not written in the file
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}
 
@@ -49,22 +65,88 @@ def rule(name: str, where: str = "rule"):
 
 
 def load(path: Path) -> dict[str, Claim]:
-    """Every claim by its id, in the file's order; UserError in one line for anything that is wrong."""
+    """Every claim and check by its id, in the file's order, a check right after its claim.
+
+    UserError, in one line, for anything that is wrong.
+    """
     if Path(path).is_dir():
         raise UserError(f"{path}: a folder; `registry` names a file")
     values = load_yaml(path)
-    if not isinstance(values, dict) or not values:
+    if not isinstance(values, dict) or not values.keys() - {SHARED}:
         raise UserError(f"{path}: expected a mapping from claim ids to entries")
-    claims = {}
+    _refuse_duplicate_keys(path)
+    claims: dict[str, Claim] = {}
+    for name, where, entry in _entries(values, str(path)):
+        if name in claims:
+            raise UserError(f"{where}: another claim or check has that id; choose another")
+        claims[name] = _claim(entry, where)
+    return claims
+
+
+def _entries(values: dict[str, Any], path: str) -> Iterator[tuple[str, str, Any]]:
+    """Id, place and entry of each claim, and of each of its checks with what it inherits."""
     for name, value in values.items():
         where = f"{path}: {name}"
-        claim = parse(Claim, value, where)
-        parse(rule(claim.rule, f"{where}.rule").Thresholds, claim.thresholds, f"{where}.thresholds")
-        if claim.figure not in modules("figures"):
-            known = modules("figures")
-            raise UserError(f"{where}.figure: unknown {claim.figure!r}{did_you_mean(claim.figure, known)}")
-        claims[name] = claim
-    return claims
+        if name == SHARED:
+            continue
+        if not isinstance(value, dict):
+            raise UserError(f"{where}: expected a mapping of part, title, statement, source, …")
+        _refuse(value, where, "checks_claim", f"put the entry under `{CHECKS}` of the claim that it checks")
+        yield name, where, {key: item for key, item in value.items() if key != CHECKS}
+        checks = value.get(CHECKS, {})
+        if not isinstance(checks, dict):
+            raise UserError(f"{where}.{CHECKS}: expected a mapping from ids to checks")
+        inherited = {key: value[key] for key in INHERITED if key in value}
+        for check, own in checks.items():
+            place = f"{where}.{CHECKS}.{check}"
+            if not isinstance(own, dict):
+                raise UserError(f"{place}: expected a mapping of title, statement and what differs from the claim")
+            _refuse(own, place, CHECKS, "a check has no checks; make it a claim, or put them under its claim")
+            _refuse(own, place, "part", "a check stands in the part of its claim; leave it out")
+            _refuse(own, place, "checks_claim", "the claim that it stands under; leave it out")
+            yield check, place, {**inherited, **own, "checks_claim": name}
+
+
+def _refuse(entry: dict[str, Any], where: str, key: str, why: str) -> None:
+    if key in entry:
+        raise UserError(f"{where}.{key}: {why}")
+
+
+def _claim(entry: Any, where: str) -> Claim:
+    """A claim, its rule, thresholds and figure validated."""
+    claim = parse(Claim, entry, where)
+    parse(rule(claim.rule, f"{where}.rule").Thresholds, claim.thresholds, f"{where}.thresholds")
+    if claim.figure not in modules("figures"):
+        known = modules("figures")
+        raise UserError(f"{where}.figure: unknown {claim.figure!r}{did_you_mean(claim.figure, known)}")
+    return claim
+
+
+def _refuse_duplicate_keys(path: Path) -> None:
+    """UserError for a key that a mapping has twice: YAML would silently keep the last."""
+    import yaml
+
+    # keys are scalars: any other would have been refused before
+    waiting, visited = [yaml.compose(Path(path).read_text(), Loader=yaml.SafeLoader)], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in visited or isinstance(node, yaml.ScalarNode):
+            continue
+        visited.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+            continue
+        keys = set()
+        for key, value in node.value:
+            if key.value in keys:
+                raise UserError(f"{path}: line {key.start_mark.line + 1}: the key {key.value!r} is there twice")
+            keys.add(key.value)
+            waiting.append(value)
+
+
+def checks(claims: dict[str, Claim], name: str) -> list[str]:
+    """The ids of a claim's checks."""
+    return [check for check, claim in claims.items() if claim.checks_claim == name]
 
 
 def entry(claim: Claim) -> dict[str, Any]:

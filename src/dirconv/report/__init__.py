@@ -1,7 +1,6 @@
-"""The audit page: a study's audit (the content of audit.json) as Markdown and as one HTML file that needs nothing else.
+"""The audit page: an audit (the content of audit.json, made by `stages.audit`) as Markdown and as one HTML file.
 
-`stages.audit` says what the audit holds. Here it is only put into words: `_view` prepares everything that a page
-shows, the templates beside this file lay it out.
+`_view` prepares everything that a page shows; the templates beside this file lay it out.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from dirconv.report import _view
 NUMERICS = 1
 GOES_THROUGH = ("calibrating",)
 
-# what Markdown would take for more than a character, where it would
+# characters that Markdown would read as markup, where it would
 MARKUP = re.compile(r"([\\`*|$]|(?<!\w)_|_(?!\w)|<(?=\S)|~(?=\S)|&(?=#|\w+;)|\](?=[(\[:]))")
 
 
@@ -30,7 +29,7 @@ def markdown(audit: dict[str, Any], folder: Path) -> str:
 
 
 def html(audit: dict[str, Any]) -> str:
-    """The audit as one HTML file, pictures inside. UserError if a picture is missing."""
+    """The audit as one HTML file that needs no other: pictures are inside. UserError if one is missing."""
     return _environment(autoescape=True).get_template("audit.html.j2").render(_view.page(audit, _view.embedded))
 
 
@@ -48,7 +47,7 @@ def _environment(filters: dict[str, Any] | None = None, **options: Any) -> Envir
 
 
 def _plain(value: Any) -> Any:
-    """A string such that Markdown shows it as it is; what is marked as safe is left alone."""
+    """A string escaped for Markdown; one that is marked as safe is left alone."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return Markup(MARKUP.sub(r"\\\1", " ".join(value.split())))
     return value

@@ -1,4 +1,4 @@
-"""What a page shows of an audit, prepared so that the templates have nothing to decide or to compute."""
+"""What a page shows of an audit, prepared so that the templates decide and compute nothing."""
 
 from __future__ import annotations
 
@@ -13,26 +13,30 @@ from typing import Any
 
 from dirconv import artifacts
 from dirconv.claims import calibration
+from dirconv.claims.registry import PARTS
 from dirconv.errors import UserError
 from dirconv.options import modules, plugin
 from dirconv.report import _words
 
 Link = Callable[[Path], str]  # how a page refers to a picture
-CLAIMED = {"direction_converges": "the direction converges", "alignment": "the gradient aligns"}
-SETS = {
+VERDICTS = ("supported", "contradicted", "inconclusive")
+CALIBRATED = {"direction_converges": "the direction converges", "alignment": "the gradient aligns"}
+SETS = {  # of calibration cases, in the order in which they are shown
     "held_out": "other families, on which the rules are reported",
     "mixed": "a mix that is neither hard nor easy",
-    "ridges": "ridges and chatter, seen on real flows since",
-    "tuning": "families that they were tuned on",
+    "ridges": "ridges and chatter, as later seen on real flows",
+    "tuning": "families that the rules were tuned on",
 }
+KEPT = ("held_out", "ridges")  # sets that the rules were not tuned on; shown by family too
 AGREEMENT = {None: "open question", True: "yes", False: "no"}
 
 
 def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
     """The variables of both templates."""
-    claims = audit["claims"]
-    failures = [claim for claim in claims if claim["must_be"] and claim["verdict"] not in claim["must_be"]]
-    pictures = _pictures(claims, link)
+    parts = _parts(audit["claims"])
+    shown = [entry for claims in parts.values() for claim in claims for entry in (claim, *claim["checks"])]
+    failures = [entry for entry in shown if _fails(entry)]
+    pictures = _pictures(shown, link)
     return {
         **{key: audit[key] for key in ("study", "title", "version", "registry", "configuration", "command")},
         "see_also": [_other(other, audit["results"]) for other in audit.get("see_also", [])],
@@ -41,19 +45,48 @@ def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
         "machine": _machine(audit["machine"]),
         "versions": ", ".join(f"{name} {version}" for name, version in audit["versions"].items()),
         "data": _data(audit["data"]),
-        "counts": _counts(claims),
-        "failures": [{**_heading(claim), "must_be": _words.alternatives(claim["must_be"])} for claim in failures],
-        "bound": _words.count(sum(bool(claim["must_be"]) for claim in claims), "claim"),
+        "counts": _counts(shown),
+        "failures": [{**_heading(entry), "must_be": _words.alternatives(entry["must_be"])} for entry in failures],
+        "required": _required(sum(bool(entry["must_be"]) for entry in shown)),
         "stale": _stale(audit),
-        "claims": [_claim(claim, pictures) for claim in claims],
+        "parts": [
+            {"id": f"part-{part}", "title": PARTS[part], "claims": [_claim(claim, pictures) for claim in claims]}
+            for part, claims in parts.items()
+        ],
         "calibration": _calibration(audit["calibration"]),
         "runs": [_run(name, run) for name, run in audit["runs"].items()],
         "problems": [_problem(name, problem) for name, problem in audit["problems"].items()],
     }
 
 
+def _parts(entries: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The claims of each part that has any, each with its `checks`.
+
+    A check whose claim the study does not judge stands in that claim's place.
+    """
+    judged = {entry["id"] for entry in entries}
+    claims = [entry for entry in entries if entry["checks_claim"] not in judged]
+    checks = {name: [entry for entry in entries if entry["checks_claim"] == name] for name in judged}
+    parts = {
+        part: [{**claim, "checks": checks[claim["id"]]} for claim in claims if claim["part"] == part] for part in PARTS
+    }
+    return {part: claims for part, claims in parts.items() if claims}
+
+
+def _fails(entry: dict[str, Any]) -> bool:
+    """Whether the verdict is none of those that must come out."""
+    return bool(entry["must_be"]) and entry["verdict"] not in entry["must_be"]
+
+
+def _required(count: int) -> str:
+    """One sentence for a page on which none of `count` required verdicts fails."""
+    return {0: "No verdict is required.", 1: "The one required verdict holds."}.get(
+        count, f"All {count} required verdicts hold."
+    )
+
+
 def _other(other: dict[str, str], results: str) -> dict[str, str]:
-    """Another study's page: its title, the command that makes it, and where it is from this page, without suffix."""
+    """Another study: its title, the command that makes it, and its page relative to this one, without suffix."""
     page = Path(os.path.relpath(other["results"], results), "audit").as_posix()
     return {"title": other["title"], "command": other["command"], "page": page}
 
@@ -73,10 +106,7 @@ def _machine(machine: dict[str, Any]) -> str:
 
 
 def _data(records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each data set's classes, and how many images of each there are for training and for testing.
-
-    The same record under several names is one data set.
-    """
+    """Each data set's classes and its numbers of training and test images. Equal records are shown once."""
     names: dict[str, list[str]] = {}
     distinct = {}
     for name, record in records.items():
@@ -98,19 +128,31 @@ def _data(records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _counts(claims: list[dict[str, Any]]) -> str:
-    """How many claims came out how, in one sentence."""
-    verdicts = Counter(claim["verdict"] for claim in claims)
+def _counts(entries: list[dict[str, Any]]) -> str:
+    """How many claims came out how, in a few sentences. Checks are counted apart."""
+    claims = [entry for entry in entries if entry["checks_claim"] is None]
+    checks = [entry for entry in entries if entry["checks_claim"] is not None]
     agreement = Counter(AGREEMENT[claim["agrees"]] for claim in claims)
     undecided = sum(claim["agrees"] is False and claim["verdict"] == "inconclusive" for claim in claims)
-    came_out = ", ".join(f"{verdicts[word]} {word}" for word in ("supported", "contradicted", "inconclusive"))
     other = f"{agreement['no']} other than expected"
     if undecided:
         other += f" ({undecided} of them because the runs decide nothing)"
-    return (
-        f"{_words.count(len(claims), 'claim')}: {came_out}. "
-        f"{agreement['yes']} as expected, {other}, {_words.count(agreement['open question'], 'open question')}."
-    )
+    sentences = [
+        f"{_words.count(len(claims), 'claim')}: {_verdicts(claims)}.",
+        f"{agreement['yes']} as expected, {other}, {_words.count(agreement['open question'], 'open question')}.",
+    ]
+    controls = [claim for claim in claims if claim["part"] == "control" and claim["must_be"]]
+    if controls:
+        good = sum(claim["verdict"] == claim["expected"] for claim in controls)
+        sentences.append(f"{good} of {_words.count(len(controls), 'control')} came out as expected.")
+    if checks:
+        sentences.append(f"{_words.count(len(checks), 'check')} of claims, not counted above: {_verdicts(checks)}.")
+    return " ".join(sentences)
+
+
+def _verdicts(entries: list[dict[str, Any]]) -> str:
+    counts = Counter(entry["verdict"] for entry in entries)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
 
 
 def _stale(audit: dict[str, Any]) -> list[str]:
@@ -118,22 +160,38 @@ def _stale(audit: dict[str, Any]) -> list[str]:
     return sorted({*runs, *(member for claim in audit["claims"] for member in claim["stale"])})
 
 
-def _heading(claim: dict[str, Any]) -> dict[str, Any]:
-    return {**{key: claim[key] for key in ("id", "title", "verdict")}, "anchor": re.sub(r"[^\w-]", "-", claim["id"])}
+def _heading(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**{key: entry[key] for key in ("id", "title", "verdict")}, "anchor": re.sub(r"[^\w-]", "-", entry["id"])}
+
+
+def _badge(entry: dict[str, Any]) -> dict[str, str]:
+    """Text and style of the badge.
+
+    A control that came out as it must reads as a success, whatever its verdict is. One that is merely undecided, where
+    that is allowed, does not.
+    """
+    verdict = entry["verdict"]
+    if entry["part"] == "control" and _fails(entry):
+        return {"text": f"NOT as it must: {verdict}", "style": "alarming"}
+    if entry["part"] == "control" and entry["must_be"] and verdict == entry["expected"]:
+        return {"text": f"as it must: {verdict}", "style": "supported"}
+    return {"text": verdict, "style": verdict}
 
 
 def _claim(claim: dict[str, Any], pictures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A claim as the templates show it; its `checks` look the same, but have no checks."""
     statistic = claim["statistic"]
     picture = pictures[claim["figure"]]
     return {
         **_heading(claim),
         **{
             key: claim[key]
-            for key in ("statement", "source", "expected", "reason", "judged", "target", "stale", "evidence")
+            for key in ("statement", "source", "assumptions", "expected", "reason", "judged", "target", "stale")
         },
-        "assumptions": claim["assumptions"],
+        "evidence": claim["evidence"],
+        "badge": _badge(claim),
         "must_be": _words.alternatives(claim["must_be"]) if claim["must_be"] else "",
-        "fails": bool(claim["must_be"]) and claim["verdict"] not in claim["must_be"],
+        "fails": _fails(claim),
         "agrees": AGREEMENT[claim["agrees"]],
         "undecided": claim["agrees"] is False and claim["verdict"] == "inconclusive",
         "statistic": {
@@ -149,6 +207,8 @@ def _claim(claim: dict[str, Any], pictures: dict[str, dict[str, Any]]) -> dict[s
         "tally": _tally(claim["seeds"]),
         "picture": picture if picture["first"]["id"] == claim["id"] else None,
         "shown_by": picture["first"],
+        "checks_claim": claim["checks_claim"] or "",
+        "checks": [_claim(check, pictures) for check in claim.get("checks", [])],
     }
 
 
@@ -158,20 +218,16 @@ def _tally(seeds: dict[str, dict[str, Any]]) -> str:
 
 
 def _calibration(scores: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, str]]]:
-    """The totals of every set, and each family of those that were kept from the tuning."""
-    totals = [_score(row, words) for which, words in SETS.items() for row in scores.get(which, []) if _whole(row)]
-    kept = [row for which in ("held_out", "ridges") for row in scores.get(which, []) if not _whole(row)]
-    families = [_score(row, row["family"]) for row in kept]
+    """The totals of every set, and a row for each family of the sets that the rules were not tuned on."""
+    rows = [(name, row, row["family"] == "all") for name in SETS for row in scores.get(name, [])]
+    totals = [_score(row, SETS[name]) for name, row, total in rows if total]
+    families = [_score(row, row["family"]) for name, row, total in rows if not total and name in KEPT]
     return {"totals": totals, "families": families}
 
 
-def _whole(row: dict[str, Any]) -> bool:
-    return row["family"] == "all"
-
-
-def _score(row: dict[str, Any], of: str) -> dict[str, str]:
+def _score(row: dict[str, Any], cases: str) -> dict[str, str]:
     shares = {key: f"{row[key]} ({100 * row[key] / row['cases']:.1f} %)" for key in calibration.OUTCOMES}
-    return {"claim": CLAIMED[row["claim"]], "of": of, "cases": _words.number(row["cases"]), **shares}
+    return {"claim": CALIBRATED[row["claim"]], "of": cases, "cases": _words.number(row["cases"]), **shares}
 
 
 def _estimate(outcome: dict[str, Any]) -> dict[str, str]:
@@ -180,7 +236,7 @@ def _estimate(outcome: dict[str, Any]) -> dict[str, str]:
 
 
 def _pictures(claims: list[dict[str, Any]], link: Link) -> dict[str, dict[str, Any]]:
-    """Every picture once, by its path, with the first claim that it shows: the others refer to that one."""
+    """Every picture by its path, with the first claim or check that it shows; the others refer to that one."""
     pictures = {}
     for claim in claims:
         path = claim["figure"]
@@ -197,7 +253,7 @@ def _pictures(claims: list[dict[str, Any]], link: Link) -> dict[str, dict[str, A
 
 
 def _caption(figure: str) -> tuple[str, str]:
-    """What the figure's module says of it: its first paragraph, and the rest."""
+    """The first paragraph of the docstring of the figure's module, and the rest."""
     if figure not in modules("figures"):
         return figure.replace("_", " "), ""
     first, _, rest = inspect.getdoc(plugin("figures", figure, "figure")).partition("\n\n")

@@ -142,11 +142,13 @@ def _problems(manifests: dict[str, dict[str, Any]], stale: set[str]) -> dict[str
 
 
 def _claim(study: Study, name: str, stale: set[str], study_file: Path) -> dict[str, Any]:
+    """A claim or check as audit.json has it: what it says, its verdict, and the evidence."""
     verdict = artifacts.read_json(Path(study.results) / "claims" / f"{name}.json")
     entry = verdict["entry"]
     return {
         "id": name,
-        **{key: entry[key] for key in ("title", "source", "statement", "assumptions", "expected", "must_be")},
+        **{key: entry[key] for key in ("part", "checks_claim", "title", "source", "statement", "assumptions")},
+        **{key: entry[key] for key in ("expected", "must_be")},
         **{key: verdict[key] for key in ("verdict", "agrees", "reason", "statistic")},
         "judged": registry.rule(entry["rule"]).RULE.judged,
         "thresholds": entry["thresholds"],
@@ -215,7 +217,7 @@ def _close(first: float | None, second: float | None) -> bool:
 
 
 def expectations(audit_file: Path) -> list[str]:
-    """Claims whose verdict is none of those that must hold: controls that failed, theorems that came out false."""
+    """A line for each claim whose verdict is not in its `must_be`: a failed control, a contradicted theorem."""
     audit = artifacts.read_json(audit_file)
     return [
         f"{claim['id']}: {claim['verdict']}, must be {' or '.join(claim['must_be'])} ({claim['reason']})"
