@@ -12,7 +12,7 @@ class Flowing:
     """Options of every problem whose seeds are followed as one batch."""
 
     tau: float = 6.0  # where the flow stops, unless float64 cannot resolve the margins there
-    tolerance: float = 0.01  # see `dirconv.flow.proximal`
+    tolerance: float = 0.01  # see `dirconv.flow.methods.proximal`
     land: float = 0.25  # of τ between recorded directions
     descent: int = 5000  # most steps to ℒ < ℓ(0)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pydantic
 
 from dirconv.artifacts import write_text
-from dirconv.study.configuration import StudyFile
 from dirconv.options import modules, plugin
+from dirconv.study.configuration import StudyFile
 
 
 def study_schema() -> dict[str, Any]:

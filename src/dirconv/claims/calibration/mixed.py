@@ -1,4 +1,4 @@
-"""A fair mix, neither hard nor easy on purpose: how often do the rules decide nothing?
+"""A mix, neither hard nor easy on purpose: how often do the rules decide nothing?
 
 Plain forms in equal parts: paths that converge, from fast to very slow, and paths that creep, drift or circle; with
 the noise of a run that is followed with some care. The set was written before it was first judged, and no rule has been
