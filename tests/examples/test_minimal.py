@@ -14,10 +14,10 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "minimal.py"
 
 @pytest.fixture(scope="module")
 def example_run(tmp_path_factory):
-    """The printed table to τ = 5, (τ, ln 1/ℒ, cos, ζ, min p(θ), ã) a row, the last line, and the figure's path."""
+    """The printed table to τ = 6, (τ, ln 1/ℒ, cos, ζ, min p(θ), ã) a row, the last line, and the figure's path."""
     figure = tmp_path_factory.mktemp("minimal") / "minimal.png"
     environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONIOENCODING": "utf-8"}
-    command = [sys.executable, EXAMPLE, "--tau", "5", "--step", "0.05", "--out", figure]
+    command = [sys.executable, EXAMPLE, "--tau", "6", "--step", "0.05", "--out", figure]
     run = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=300)
     assert run.returncode == 0, run.stderr
     _, *table, last = run.stdout.splitlines()
@@ -33,9 +33,9 @@ def test_the_figure_is_written(example_run):
 def test_the_gradient_aligns_with_the_weights(example_run):
     table = example_run[0]
     tau, ln_inverse_risk, cos = table[-1][:3]
-    assert tau == 5.0
-    assert ln_inverse_risk > 1e6
-    assert cos > 0.996
+    assert tau == 6.0
+    assert ln_inverse_risk > 1e8
+    assert cos > 0.999
     assert cos > table[0][2]
 
 
