@@ -204,7 +204,7 @@ def test_a_truncated_zip(tmp_path, images, share):
     path = as_zip(tmp_path, images)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    assert refused(tmp_path, folder(path)).startswith(f"{path}: neither a directory nor a whole zip file; ")
+    assert refused(tmp_path, folder(path)).startswith(f"{path}: neither a directory nor a complete zip file; ")
 
 
 def test_a_corrupted_zip(tmp_path, images):
