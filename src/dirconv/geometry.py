@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     Array = TypeVar("Array", np.ndarray, Tensor)
 
 NUMERICS = 1
-
 PER_DECADE = 12  # chords in a factor of ten of τ
 
 

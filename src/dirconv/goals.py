@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import math
 
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 
 
 class StopReason(enum.StrEnum):
@@ -43,7 +42,7 @@ _DESCRIPTIONS = {
 GOALS = (StopReason.TAU, StopReason.RISK, StopReason.STEPS, StopReason.ALIGNMENT, StopReason.TAIL)  # may be asked for
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Stop:
     """Where a flow stops: at the first goal that it reaches. Time is never a goal, so results do not depend on it.
 
@@ -62,8 +61,6 @@ class Stop:
     tau: float = math.inf
     cos: float = math.inf
     tail: float = 0.0
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "steps", "log_inverse_risk", "tau", "cos")

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from dirconv.margins import MarginMap
 
 NUMERICS = 1
-
 SCALES = (0.25, 0.5, 0.8, 1.25, 2.0, 4.0)  # c
 TOLERANCE = 1e-6  # relative deviation above which a declared degree is refused; in float64 rounding stays below 1e-12
 

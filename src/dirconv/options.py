@@ -24,6 +24,13 @@ from dirconv.errors import UserError
 T = TypeVar("T")
 
 
+@typing.dataclass_transform(frozen_default=True, kw_only_default=True)
+def configurable(kind: type[T]) -> type[T]:
+    """A frozen dataclass of options, given by keyword; `parse` refuses unknown keys and inexact types."""
+    kind.__pydantic_config__ = {"extra": "forbid", "strict": True}
+    return dataclasses.dataclass(frozen=True, kw_only=True)(kind)
+
+
 def require_positive(options: Any, *names: str) -> None:
     """ValueError, naming the field, unless each of these fields is above zero."""
     for name in names:
@@ -31,7 +38,7 @@ def require_positive(options: Any, *names: str) -> None:
             raise ValueError(f"{name}: must be above zero, got {getattr(options, name)}")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Train:
     """SGD with momentum from initialization until ℒ < ℓ(0), as practitioners run it (constant rate, no decay)."""
 
@@ -41,8 +48,6 @@ class Train:
     epochs: int = 400  # give up after this many; the run goes on, and its claims are inconclusive
     scale: float = 1.0  # factor on the initial weights of the network's convolutions and linear layers
     arithmetic: Literal["float32", "bfloat16"] = "float32"  # of the batches' gradients; never of a measured margin
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "learning_rate", "batch", "scale")

@@ -19,7 +19,6 @@ from dirconv.claims.statistics import RESOLUTION, fisher, neighbour_correlation
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
-
 SECANTS = 24
 FEWEST_SECANTS = 6
 SMALLEST_RISE = 1e-11  # Δã over ã, below which it is rounding

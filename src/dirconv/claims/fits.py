@@ -12,7 +12,6 @@ from dirconv.claims.statistics import student
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
-
 ROUNDING = 1e-12  # values below carry more rounding than signal
 FEWEST_POINTS = 4  # of an exponential rate
 

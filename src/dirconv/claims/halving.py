@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NUMERICS = 1
-
 DIGITS = 6  # of τ: steps land on multiples of `land`, up to rounding
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dirconv.errors import UserError
-from dirconv.options import did_you_mean, load_yaml, modules, parse, plugin
+from dirconv.options import configurable, did_you_mean, load_yaml, modules, parse, plugin
 
 RULES = "claims.rules"
 SHARED = "shared"  # top-level key that is no claim: thresholds under YAML anchors
@@ -27,7 +27,7 @@ PARTS = {  # in the order in which they are shown
 INHERITED = ("part", "source", "assumptions", "runs", "rule", "thresholds", "expected", "figure")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Claim:
     """One entry of the registry: a claim, or a check of a claim."""
 
@@ -44,8 +44,6 @@ class Claim:
     must_be: list[Literal["supported", "contradicted", "inconclusive"]] = dataclasses.field(default_factory=list)
     figure: str  # module of dirconv.figures that shows it
     checks_claim: str | None = None  # of a check: the id of its claim; not written in the file
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     @property
     def tables(self) -> tuple[str, ...]:

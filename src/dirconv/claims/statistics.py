@@ -27,7 +27,6 @@ import math
 import numpy as np
 
 NUMERICS = 1
-
 CONFIDENCE = 0.95  # of every interval
 LARGEST_SHIFT = 5.0  # τ₀ over the last τ, at most
 SETTLED_SHIFT = 0.05  # τ₀ over the last τ, up to which the slope at the end is P up to a twentieth

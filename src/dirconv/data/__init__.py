@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dirconv import artifacts
 from dirconv.data import _draw
 from dirconv.errors import UserError
-from dirconv.options import parse, plugin, require_positive
+from dirconv.options import configurable, parse, plugin, require_positive
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
 NUMERICS = 1
-
 SPLIT = "split.safetensors"
 STATISTICS_CHUNK = 1000  # images converted to float64 at a time, to need no second copy of all of them
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Selection:
     """Which images of a source a study uses; the base of every source's `Spec`.
 
@@ -38,8 +37,6 @@ class Selection:
     test: int | None = None
     seed: int = 0  # of the draw, not of any training
     size: int = 32  # side, in pixels, of the images that the network gets
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "size", *(part for part in ("train", "test") if getattr(self, part) is not None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import http.client
 import tarfile
 import zlib
@@ -12,23 +11,21 @@ from typing import TYPE_CHECKING, Literal
 from dirconv import artifacts
 from dirconv.data import Pool, Selection, Source
 from dirconv.errors import UserError
+from dirconv.options import configurable
 
 if TYPE_CHECKING:
     from torchvision.datasets import CIFAR10
 
 NUMERICS = 1
-
 LEVELS = 255
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec(Selection):
     """Options of the source; classes are airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck."""
 
     source: Literal["cifar10"] = "cifar10"
     root: str = ".cache/cifar10"  # folder of the archive and its unpacked batches, downloaded if missing
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def load(spec: Spec, where: str) -> Source:

@@ -7,25 +7,22 @@ chosen.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from typing import Literal
 
 from dirconv.data import Pool, Selection, Source, _draw
+from dirconv.options import configurable
 
 NUMERICS = 1
-
 LEVELS = 16
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec(Selection):
     """Options of the source; classes are the digits 0 … 9."""
 
     source: Literal["digits"] = "digits"
     test_fraction: float = 0.2  # of each digit's images
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         super().__post_init__()

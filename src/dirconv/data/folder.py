@@ -14,27 +14,25 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from dirconv import artifacts
 from dirconv.data import Pool, Selection, Source
 from dirconv.errors import UserError
+from dirconv.options import configurable
 
 if TYPE_CHECKING:
     import numpy as np
 
 NUMERICS = 1
-
 LEVELS = 255
 SUFFIXES = (".jpg", ".jpeg", ".png")
 MODES = ("L", "P", "RGB")  # 8 bits without transparency: these become RGB without loss
 LAYOUT = "expected train/<class>/ and test/<class>/ with .jpg, .jpeg or .png files"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec(Selection):
     """Options of the source; classes are the names of folders. Images must be size×size, RGB or grey."""
 
     source: Literal["folder"] = "folder"
     path: str | None = None  # a directory or a zip file
     variant: str | None = None  # of the data, in words
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 class Tree(Protocol):

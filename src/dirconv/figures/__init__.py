@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("figure_style",)
-
 __all__ = ["Figure", "Source", "exponential_tails", "first_seeds", "positive", "separating", "stack", "style", "thin"]
 
 POINTS = 400  # most points of a curve

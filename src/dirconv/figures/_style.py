@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
 NUMERICS = 1
-
 WIDTH = 6.9  # inches: across both columns of a page
 GUIDE = {"color": "0.45", "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1}  # reference lines
 DOTS = {"marker": "o", "markersize": 2.6, "markeredgewidth": 0}  # a curve of few points

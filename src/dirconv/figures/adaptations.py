@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
-
 FIGURE = Figure(tables=("path",), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value", "low", "high", "settled"]
 MAX_EXPONENT = 20.0  # greatest P shown

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("path", "direction"))
 COLUMNS = ["run", "network", "seed", "quantity", "against", "x", "value"]
 QUANTITIES = {

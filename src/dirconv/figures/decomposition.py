@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("path", "decomposition"))
 COLUMNS = ["run", "network", "seed", "rate", "quantity", "snapshot", "tau", "value"]
 RATES = {"smoothed_margin": r"$d\ln\tilde\alpha/d\tau$", "path_length": r"$d\zeta/d\tau$ (rad)"}

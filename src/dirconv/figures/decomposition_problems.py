@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("path", "decomposition"), problems=("deep_linear", "squared_relu", "planar"))
 COLUMNS = ["run", "network", "seed", "rate", "quantity", "tau", "resolution", "value"]
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("fits",)
-
 FIGURE = Figure(tables=("path", "limit", "factors"), problems=("deep_linear",))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
 QUANTITIES = {

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("path", "descents"), claimed=True)
 COLUMNS = ["run", "network", "seed", "method", "fraction", "batch", "step_size", "last", "tau", "steps", "ln_risk",
            "angle", "label"]  # fmt: skip

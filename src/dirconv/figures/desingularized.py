@@ -13,7 +13,6 @@ from dirconv.figures._desingularized import draw
 
 NUMERICS = 1
 GOES_THROUGH = ("desingularize",)
-
 __all__ = ["FIGURE", "draw"]
 
 FIGURE = Figure(tables=("path",))

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("training", "errors"))
 COLUMNS = ["run", "network", "seed", "phase", "images", "against", "x", "error_percent"]
 IMAGES = {"train": (0, (1.5, 1.5)), "test": "-"}  # line styles

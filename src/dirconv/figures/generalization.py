@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
-
 FIGURE = Figure(tables=("generalization",), claimed=True)
 QUANTITIES = ("test_error", "ln_mean_test_loss", "margin_q05", "margin_q25", "margin_q50", "margin_q75", "margin_q95",
               "radius_attack_q50", "radius_first_order_q50", "radius_certified_q50")  # fmt: skip

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("homogeneity",)
-
 FIGURE = Figure(tables=("homogeneity",))
 COLUMNS = ["run", "network", "seed", "declared_degree", "scale", "degree", "deviation", "drawn_at"]
 ZERO = 1e-17  # where exact zeros are drawn

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("halving",)
-
 FIGURE = Figure(tables=("path", "sketch"))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
 

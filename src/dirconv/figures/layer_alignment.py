@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("layers",))
 COLUMNS = ["run", "network", "seed", "quantity", "group", "layer", "snapshot", "log_inverse_risk", "value"]
 MAX_OWN_COLOURS = 10  # of a network with more tensors, kinds are coloured

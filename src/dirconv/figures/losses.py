@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("losses",), claimed=True)
 COLUMNS = ["run", "network", "seed", "loss", "tau", "function_to_end", "to_best", "margin", "share"]
 NAMES = {"cubic": r"$e^{-z^3}$", "polynomial": "polynomial tail"}

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
-
 FIGURE = Figure(tables=("path",), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
 LONG = 1000.0  # last τ above which runs have a row of their own

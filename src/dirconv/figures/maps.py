@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
-
 FIGURE = Figure(tables=("path", "limit"), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
 FIRST_TAU = 0.01  # where speeds begin

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("margins",))
 COLUMNS = ["run", "network", "seed", "normalization", "snapshot", "log_inverse_risk", "margin", "share"]
 SNAPSHOTS = 6

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("path", "spiral"), problems=("mexican_hat",))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "u", "v", "value"]
 

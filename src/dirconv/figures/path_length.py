@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
-
 FIGURE = Figure(tables=("path", "direction"))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
 

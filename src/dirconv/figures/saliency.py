@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("path", "saliency"))
 COLUMNS = ["run", "network", "seed", "quantity", "example", "snapshot", "tau", "value"]
 SNAPSHOTS = 6

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("fits",)
-
 FIGURE = Figure(tables=("path",), problems=("deep_linear", "squared_relu"))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("path", "limit", "neurons", "atoms"), problems=("squared_relu",))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "x", "y", "z", "value"]
 MIN_MASS = 1e-3  # of a neuron that is drawn

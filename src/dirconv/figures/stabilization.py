@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("fits", "tail_statistics")
-
 FIGURE = Figure(tables=("path", "limit"), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "against", "known", "x", "value"]
 EPSILONS = np.geomspace(0.3, 0.01, 18)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("start",), optional=("limit",), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "time", "value"]
 MAX_TIME = 1e4  # flow time shown

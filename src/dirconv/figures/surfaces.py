@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dirconv.figures import Source
 
 NUMERICS = 1
-
 FIGURE = Figure(tables=("path", "surfaces", "grid", "points"), problems=("planar",))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "x", "y", "value"]
 TITLES = {"kernel": "kernel, maximum margin", "start": "network, early", "end": "network, late"}

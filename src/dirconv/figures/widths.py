@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
-
 FIGURE = Figure(tables=("start", "limit"), claimed=True)
 COLUMNS = ["run", "network", "seed", "width", "quantity", "value"]
 

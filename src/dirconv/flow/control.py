@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     Truth = bool | Tensor
 
 NUMERICS = 1
-
 SAFETY = 0.9
 SHRINK = 0.2  # smallest factor from one size to the next
 GROWTH = 2.0  # largest one; BDF2 with varying steps is stable up to 1 + √2

@@ -30,7 +30,6 @@ import torch
 from torch import Tensor
 
 NUMERICS = 1
-
 NEGLIGIBLE = -46.0  # ln q below which an example does not take part in a Newton step: 10⁻²⁰
 HALF_NEGLIGIBLE = -23.0  # ln q that an example of no weight would have to grow beyond to be waited for: 10⁻¹⁰
 DECREMENT = 1e-10  # of Newton's method, squared, at which phase 2 ends: D is that close to its minimum

@@ -9,7 +9,6 @@ from dirconv.flow import dual
 
 NUMERICS = 1
 GOES_THROUGH = ("dual",)
-
 NEWTON_STEPS = 30
 HALVINGS = 12  # of a Newton step
 

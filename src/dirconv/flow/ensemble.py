@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("batched_dual", "goals", "point", "step_control")
-
 SMALLEST_STEP = 1e-13  # in τ
 UNSOLVED = 0.25  # factor on the size of a step that could not be solved
 CORRECTIONS = 25  # of a step, at most

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from dirconv.flow import Step
 
 NUMERICS = 1
-
 REACHED = 1.0 - 1e-12  # share of a goal that counts as all of it
 LEAST_SAMPLES = 4  # steps in each half of the record from which the decay of tan ∠ is read
 

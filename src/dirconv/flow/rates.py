@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from dirconv.losses import Loss
 
 NUMERICS = 1
-
 QUANTITIES = ("smoothed_margin", "path_length")
 
 

@@ -13,7 +13,6 @@ from dirconv.margins._captured import Captured
 from dirconv.margins.network import NetworkMap
 
 NUMERICS = 1
-
 ARITHMETIC = {"float32": None, "bfloat16": torch.bfloat16}  # of convolutions and products; None: the network's own
 
 

@@ -25,7 +25,6 @@ from torch import Tensor
 from dirconv.errors import UserError
 
 NUMERICS = 1
-
 FAR = 1e6  # bounds of the inputs, which no perturbation reaches
 
 

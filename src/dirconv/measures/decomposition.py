@@ -24,7 +24,6 @@ from dirconv.measures import Trajectory
 
 NUMERICS = 1
 GOES_THROUGH = ("point", "rates")
-
 SNAPSHOTS = 12
 COLUMNS = {
     "snapshot": "int64",

@@ -34,7 +34,6 @@ from dirconv.measures import Trajectory
 
 NUMERICS = 1
 GOES_THROUGH = ("geometry",)
-
 EXAMPLES = 32
 PICTURED = 4
 PICTURES = 24

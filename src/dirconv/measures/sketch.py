@@ -18,7 +18,6 @@ from dirconv.measures import Trajectory
 
 NUMERICS = 1
 GOES_THROUGH = ("geometry",)
-
 BUCKETS = 512
 SEED = 20200611  # of hash and signs; sketches with different seeds cannot be compared
 

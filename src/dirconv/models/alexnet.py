@@ -7,27 +7,25 @@ max pooling f(cW) = c⁶ f(W). The paper does not print the architecture; this i
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Literal
+
+from dirconv.options import configurable
 
 if TYPE_CHECKING:
     from torch import nn
 
 NUMERICS = 1
-
 CHANNELS = (64, 192, 384, 256, 256)  # of the five convolutions at width 1
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec:
     """Options of the network."""
 
     name: Literal["alexnet"] = "alexnet"
     width: float = 1.0  # factor on every layer's channels
     biases: bool = False  # with biases the network has no degree
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         if not 1 <= CHANNELS[0] * self.width < math.inf:

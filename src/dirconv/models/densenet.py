@@ -6,29 +6,26 @@ the 769,162 parameters of the original.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.models import _densenet
+from dirconv.options import configurable
 
 if TYPE_CHECKING:
     from torch import nn
 
 NUMERICS = 1
 GOES_THROUGH = ("densenet_layers",)
-
 BLOCKS = 3
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec:
     """Options of the network."""
 
     name: Literal["densenet"] = "densenet"
     depth: int = 100  # 6 m + 4: three blocks of m bottleneck layers with two convolutions each
     growth: int = 12  # channels that each bottleneck layer adds
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         if self.depth < 10 or (self.depth - 4) % 6:

@@ -6,29 +6,26 @@ convolution of stride 1 replaces both; the rest is torchvision's `densenet121`. 
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.models import _densenet
+from dirconv.options import configurable
 
 if TYPE_CHECKING:
     from torch import nn
 
 NUMERICS = 1
 GOES_THROUGH = ("densenet_layers",)
-
 BLOCKS = (6, 12, 24, 16)
 GROWTH = 32
 WIDTH = 64  # channels of the stem
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec:
     """Options of the network: none."""
 
     name: Literal["densenet121"] = "densenet121"
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     @property
     def degree(self) -> None:

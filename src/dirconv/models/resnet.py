@@ -8,21 +8,19 @@ zeros (option A of the original), which needs no weights.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Literal
 
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 
 if TYPE_CHECKING:
     from torch import nn
 
 NUMERICS = 1
-
 CHANNELS = (16, 32, 64)  # of the three stages at width 1
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec:
     """Options of the network."""
 
@@ -32,8 +30,6 @@ class Spec:
     skip: Literal["identity", "weighted"] = "identity"
     biases: bool = False  # with biases the network has no degree
     normalization: bool = False  # batch normalization after every convolution; no degree either
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "blocks")

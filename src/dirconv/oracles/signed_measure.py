@@ -27,7 +27,6 @@ import numpy as np
 from dirconv.oracles import Margin
 
 NUMERICS = 1
-
 ROUNDS = 200  # of column generation, at most
 INSIDE = 1e-9  # |⟨w, x_i⟩|/‖x_i‖ up to which w counts as on a boundary
 TINY = 1e-12  # margin, relative to the largest ‖x_i‖², that counts as zero

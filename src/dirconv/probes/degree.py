@@ -13,7 +13,6 @@ import torch
 from dirconv.measures import Trajectory
 
 NUMERICS = 1
-
 H = 1e-5  # h
 
 

@@ -19,7 +19,6 @@ from dirconv.measures import Trajectory
 
 NUMERICS = 1
 GOES_THROUGH = ("robustness",)
-
 ATTACKED = 64
 ATTACK_STEPS = 100
 QUANTILES = (5, 25, 50, 75, 95)  # per cent

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("data.digits", "split", "ensemble_map", "losses")
-
 PIXELS = 64
 LEAK = 0.1
 SOFTNESS = 0.5  # ε

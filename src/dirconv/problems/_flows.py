@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("ensemble", "ensemble_map", "flow", "geometry", "losses", "point", "rates")
-
 DESCENT = 0.02  # step size before ℒ < ℓ(0), in relative arc length
 
 

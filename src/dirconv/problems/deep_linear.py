@@ -15,14 +15,13 @@ Source: Ji & Telgarsky 2019 (deep linear networks); Ji & Telgarsky 2020, Section
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from dirconv.geometry import angle
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 from dirconv.oracles import Margin, hard_margin
 from dirconv.problems import Followed, _dense
 from dirconv.problems._options import Flowing
@@ -35,11 +34,10 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("geometry", "hard_margin", "small_flows", "small_networks")
-
 TABLES = ("path", "decomposition", "limit", "factors")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec(Flowing):
     """Options of the problem."""
 
@@ -50,8 +48,6 @@ class Spec(Flowing):
     examples: int = 30
     gap: float = 0.2
     loss: Literal["exponential", "logistic", "polynomial"] = "exponential"
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         super().__post_init__()

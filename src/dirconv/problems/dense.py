@@ -19,13 +19,13 @@ dt/dτ = ‖W‖²/(L Σ |ℓ′(p_i)| p_i), integrated between kept points as a
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from dirconv.geometry import chords
+from dirconv.options import configurable
 from dirconv.problems import Followed, _dense
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("ensemble", "geometry", "robustness", "small_flows", "small_networks")
-
 TABLES = ("path", "start", "limit", "generalization")
 EVERY = 5  # steps between rows of `start`
 EVALUATED = 12  # rows of `generalization`
@@ -47,7 +46,7 @@ ATTACK_STEPS = 200
 QUANTILES = (5, 25, 50, 75, 95)  # per cent
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec(_dense.Network):
     """Options of the problem."""
 
@@ -55,8 +54,6 @@ class Spec(_dense.Network):
     land: float = 0.1
     loss: _dense.LossName = "exponential"
     attack: bool = False
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     @property
     def degree(self) -> int:

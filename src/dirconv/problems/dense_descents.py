@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dirconv.geometry import angle, directions
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 from dirconv.problems import Followed, _dense
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("ensemble", "geometry", "problem.dense", "small_flows", "small_networks")
-
 TABLES = ("path", "descents")
 MOMENTUM = 0.9
 ADAM = (0.9, 0.999, 1e-8)
@@ -49,7 +48,7 @@ POWER_STEPS = 60
 LOGARITHMIC = "ln_gd"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec(_dense.Network):
     """Options of the problem."""
 
@@ -60,8 +59,6 @@ class Spec(_dense.Network):
     batches: list[int] = dataclasses.field(default_factory=lambda: [5, 20])
     adam: list[float] = dataclasses.field(default_factory=lambda: [0.001, 0.003])
     steps: int = 4000  # most steps of a method
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -21,6 +21,7 @@ import numpy as np
 
 from dirconv.geometry import angle
 from dirconv.losses import LN_AT_ZERO
+from dirconv.options import configurable
 from dirconv.problems import Followed, _dense
 
 if TYPE_CHECKING:
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("geometry", "hard_margin", "small_flows", "small_networks")
-
 TABLES = ("path", "losses")
 FIRST = "exponential"  # the others are compared with it
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec(_dense.Network):
     """Options of the problem."""
 
@@ -43,8 +43,6 @@ class Spec(_dense.Network):
     losses: list[_dense.LossName] = dataclasses.field(
         default_factory=lambda: [FIRST, "logistic", "cubic", "polynomial"]
     )
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         super().__post_init__()

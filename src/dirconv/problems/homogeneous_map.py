@@ -12,13 +12,12 @@ Tables besides `path` and `decomposition`: `limit` (a row a kept point: angles t
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 from dirconv.problems import Followed
 from dirconv.problems._options import Flowing
 
@@ -27,11 +26,10 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("small_flows",)
-
 TABLES = ("path", "decomposition", "limit")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec(Flowing):
     """Options of the problem."""
 
@@ -43,8 +41,6 @@ class Spec(Flowing):
     rank: int = 5
     teacher: int = 2
     loss: Literal["exponential", "logistic"] = "exponential"
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         super().__post_init__()

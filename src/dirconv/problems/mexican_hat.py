@@ -22,25 +22,23 @@ Source: Lyu & Li 2020, appendix, after Absil, Mahony & Andrews 2005.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 from dirconv.problems import Followed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NUMERICS = 1
-
 TABLES = ("path", "spiral")
 MOST_TURNS = 100
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec:
     """Options of the problem."""
 
@@ -50,8 +48,6 @@ class Spec:
     tolerance: float = 1e-10  # of the solver, relative
     points: int = 400  # recorded, evenly in ζ
     loss: Literal["exponential"] = "exponential"
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "degree", "turns", "tolerance", "points")

@@ -20,13 +20,12 @@ Source: Ji & Telgarsky 2020, Figure 1; docs/theorems.md says what was chosen her
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from dirconv.geometry import angles
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 from dirconv.oracles import kernel
 from dirconv.problems import Followed
 from dirconv.problems._options import Flowing
@@ -37,12 +36,11 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("geometry", "kernel", "small_flows")
-
 TABLES = ("path", "decomposition", "surfaces", "grid", "points")
 GRID = 61  # points on a side
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec(Flowing):
     """Options of the problem."""
 
@@ -52,8 +50,6 @@ class Spec(Flowing):
     teacher: int = 6
     removed: float = 0.3
     loss: Literal["exponential", "logistic"] = "exponential"
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -26,13 +26,12 @@ Source: Ji & Telgarsky 2020, Section 4; Chizat & Bach 2020 for the measure.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 from dirconv.oracles import Margin, signed_measure
 from dirconv.problems import Followed
 from dirconv.problems._options import Flowing
@@ -45,12 +44,11 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("signed_measure", "small_flows")
-
 TABLES = ("path", "decomposition", "limit", "neurons", "atoms")
 AXES = ("x", "y", "z")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec(Flowing):
     """Options of the problem."""
 
@@ -62,8 +60,6 @@ class Spec(Flowing):
     examples: int = 16
     teacher: int = 4  # neurons that label the data
     loss: Literal["exponential", "logistic"] = "exponential"
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         super().__post_init__()

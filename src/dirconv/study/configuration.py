@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, Literal
 
 from dirconv.goals import Stop
-from dirconv.options import Train, require_positive
+from dirconv.options import Train, configurable, require_positive
 
 
 def _require_seeds(seeds: list[int]) -> None:
@@ -14,7 +14,7 @@ def _require_seeds(seeds: list[int]) -> None:
         raise ValueError(f"seeds: must be distinct integers from 0 to 2⁶³ − 1, at least one, got {seeds}")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Run:
     """One network on one data set, followed from several seeds.
 
@@ -37,8 +37,6 @@ class Run:
     precision: Literal["float32", "float64"] = "float32"  # of the network; weights and sums are always float64
     probes: list[str] = dataclasses.field(default_factory=list)  # further measures, modules of dirconv.probes
 
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
-
     def __post_init__(self) -> None:
         require_positive(self, "snapshots_per_decade", "chunk", "memory")
         if self.keep < 0:
@@ -48,20 +46,18 @@ class Run:
             raise ValueError("train.arithmetic: must be float32 where precision is float64, got bfloat16")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Problem:
     """A small problem whose answer is known, followed from several seeds in one process."""
 
     problem: dict[str, Any]  # its name and its options
     seeds: list[int] = dataclasses.field(default_factory=lambda: list(range(10)))
 
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
-
     def __post_init__(self) -> None:
         _require_seeds(self.seeds)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class StudyFile:
     """A study file. It stands alone: nothing is merged into it."""
 
@@ -78,8 +74,6 @@ class StudyFile:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     see_also: list[str] = dataclasses.field(default_factory=list)  # study files whose audits this one's page links to
     images: str | None = None  # path for every `folder` source that names none: --config images=PATH
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "threads")

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NUMERICS = 1
-
 CLAIMS = {"direction_converges": "direction", "alignment": "alignment"}  # and the rules that judge them
 COLUMNS = ("case", "tau", "zeta", "tan", "cos", "smoothed_margin", "risk_log")
 OUTCOMES = ("wrong_supported", "wrong_contradicted", "inconclusive")

@@ -14,7 +14,6 @@ from dirconv.claims.calibration._forms import PER_FAMILY, Family
 
 NUMERICS = 1
 GOES_THROUGH = ("calibration.tuning",)
-
 PLAIN = (
     *("power", "slow power", "exponential", "two exponentials"),
     *("creep", "power below one", "drift", "circling"),

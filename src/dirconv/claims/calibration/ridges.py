@@ -17,7 +17,6 @@ from dirconv.claims.calibration._forms import Family, Speed, between
 
 NUMERICS = 1
 GOES_THROUGH = ("calibration.mixed", "calibration.tuning")
-
 CASES = 120  # of a family
 noise = mixed.noise
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from dirconv.claims import Outcome, Verdict, inconclusive
 from dirconv.claims.rules import _common
 from dirconv.claims.statistics import decay
+from dirconv.options import configurable
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
-
 JUDGED = (
     "P is the exponent of the family A (τ + τ₀)^(−P), fitted to the speed over the last decades of τ, or up to twice "
     "as many where it fits them. Supported: the 95 % interval of P lies above exponent, and the longest remaining way "
@@ -22,7 +20,7 @@ JUDGED = (
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Convergence:
     """Thresholds of a convergence."""
 
@@ -31,8 +29,6 @@ class Convergence:
     remaining: float  # longest way that may remain, in the unit of what travels
     tau: float  # growth of ln‖W‖ before which nothing is decided
     decades: float  # of τ over which P is fitted
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def convergence(tau: np.ndarray, travelled: np.ndarray, end: float, thresholds: Convergence, unit: str) -> Outcome:

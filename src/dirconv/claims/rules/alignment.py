@@ -5,16 +5,15 @@ Judged on the flow's velocity: a ReLU network slides along kinks, where the grad
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 from dirconv.claims import Evidence, Outcome, Verdict, halving, inconclusive
 from dirconv.claims.rules import Rule, _common
 from dirconv.claims.statistics import decay
+from dirconv.options import configurable
 
 NUMERICS = 1
 GOES_THROUGH = ("halving", "tail_statistics")
-
 RULE = Rule(
     tables=("path",),
     statistic="median cos of W with the flow's velocity over the last tenth of τ",
@@ -30,7 +29,7 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of an alignment."""
 
@@ -40,8 +39,6 @@ class Thresholds:
     tau: float  # growth of ln‖W‖ before which nothing is decided
     decades: float  # of τ over which P is fitted
     halving: float = math.inf  # change of cos at half the tolerance; not asked for: explicit methods have one velocity
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

@@ -11,7 +11,6 @@ from dirconv.claims.rules import Rule, _convergence
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-
 RULE = Rule(
     tables=("path", "limit"),
     statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from dirconv.claims import Evidence, Outcome, Verdict
 from dirconv.claims.rules import Rule
+from dirconv.options import configurable
 
 NUMERICS = 1
-
 RULE = Rule(
     tables=("start",),
     statistic="steps of the descent to ℒ < ℓ(0), or those after which it was given up",
@@ -18,13 +16,11 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of a descent."""
 
     steps: float  # within which ℒ < ℓ(0) is to be reached
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule
+from dirconv.options import configurable
 
 NUMERICS = 1
-
 RULE = Rule(
     tables=("path", "decomposition"),
     statistic="largest relative difference between dã/dt, dζ/dt and the sums of their radial and spherical parts",
@@ -21,15 +19,13 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of the identities of the decomposition."""
 
     difference: float  # relative, up to which two sides agree
     broken: float  # relative, above which they do not
     resolution: float  # of ln q, q the softmin weights
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

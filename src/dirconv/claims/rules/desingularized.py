@@ -2,15 +2,13 @@ r"""Is the path's length controlled by a power of what the smoothed margin has l
 
 from __future__ import annotations
 
-import dataclasses
-
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.desingularize import KAPPA, exponent
 from dirconv.claims.rules import Rule, _common
+from dirconv.options import configurable
 
 NUMERICS = 1
 GOES_THROUGH = ("desingularize",)
-
 RULE = Rule(
     tables=("path",),
     statistic="exponent κ of Ψ(u) = u^κ in dζ = −c dΨ(a − ã)",
@@ -24,15 +22,13 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of the exponent of a desingularizing function."""
 
     exponent: float  # any κ above 0 leaves a finite way
     since: float  # share of τ that is passed over
     tau: float  # growth of ln‖W‖ before which nothing is decided
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

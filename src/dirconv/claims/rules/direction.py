@@ -7,7 +7,6 @@ from dirconv.claims.rules import Rule, _convergence
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-
 RULE = Rule(
     tables=("path",),
     statistic="exponent P of dζ/dτ = A (τ + τ₀)^(−P)",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule
+from dirconv.options import configurable
 
 NUMERICS = 1
-
 RULE = Rule(
     tables=("homogeneity",),
     statistic="largest relative deviation of f(cW) from c^L f(W)",
@@ -19,14 +17,12 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of a relative deviation."""
 
     supported: float  # up to which it is rounding
     contradicted: float  # above which the network is not homogeneous
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

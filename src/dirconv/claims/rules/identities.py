@@ -11,19 +11,18 @@ The first two hold for every loss; the third for exponential loss, and for logis
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule
+from dirconv.options import configurable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NUMERICS = 1
-
 RULE = Rule(
     tables=("path", "layers"),
     statistic="largest relative violation of the flow's identities",
@@ -35,14 +34,12 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of the relative violation of an identity."""
 
     violation: float  # up to which it holds
     broken: float  # above which it does not
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def violations(path: pd.DataFrame, layers: pd.DataFrame, degree: int) -> dict[str, float]:

@@ -2,14 +2,12 @@ r"""Is the computed path the flow's? The same run at half the tolerance must com
 
 from __future__ import annotations
 
-import dataclasses
-
 from dirconv.claims import Evidence, Outcome, Verdict, halving, inconclusive
 from dirconv.claims.rules import Rule
+from dirconv.options import configurable
 
 NUMERICS = 1
 GOES_THROUGH = ("halving",)
-
 RULE = Rule(
     tables=("path", "sketch"),
     statistic="angle (rad) between the directions at a tolerance and at half of it, at the last τ that both reach",
@@ -19,15 +17,13 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of the angle between two directions."""
 
     angle: float  # rad, up to which they are the same
     far: float  # rad, above which they are not
     tau: float  # that both runs must have reached
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule
+from dirconv.options import configurable
 
 NUMERICS = 1
-
 RULE = Rule(
     tables=("generalization",),
     statistic="median L2 distance of test images to the decision boundary at the end, over that at ℒ = ℓ(0)",
@@ -22,14 +21,12 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of a ratio of distances."""
 
     gain: float  # by which the ratio must differ from 1
     tau: float  # growth of ln‖W‖ before which nothing is decided
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

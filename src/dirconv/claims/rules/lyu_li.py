@@ -17,7 +17,6 @@ from dirconv.claims.rules import Rule, _convergence
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-
 RULE = Rule(
     tables=("path",),
     statistic="exponent P of tan ∠ = A (τ + τ₀)^(−P): above 1/2 the square's integral is finite, above 1 its own",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule, _common
+from dirconv.options import configurable
 
 NUMERICS = 1
-
 RULE = Rule(
     tables=("path", "limit"),
     statistic="normalized margin at the end over the certified bound of the best",
@@ -23,15 +21,13 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of a normalized margin over the best."""
 
     ratio: float  # from which on the maximum is reached
     ahead: float  # factor on the last gain
     gap: float  # relative duality gap of the bound
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

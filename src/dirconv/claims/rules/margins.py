@@ -9,7 +9,6 @@ from dirconv.claims.rules import Rule, _convergence
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-
 RULE = Rule(
     tables=("path", "margins"),
     statistic="exponent P of sup_i |dm_i|/dτ = A (τ + τ₀)^(−P), m_i = p_i/‖W‖^L",

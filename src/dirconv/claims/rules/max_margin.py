@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.fits import rate
 from dirconv.claims.rules import Rule, _common
+from dirconv.options import configurable
 
 NUMERICS = 1
 GOES_THROUGH = ("fits",)
-
 RULE = Rule(
     tables=("path", "limit"),
     statistic="angle to the maximum-margin direction at the end, rad",
@@ -23,15 +21,13 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of an angle to a known direction."""
 
     angle: float  # rad, at the end
     rate: float  # per unit of τ, below which ln(angle) has stopped falling
     gap: float  # relative duality gap of the optimum
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

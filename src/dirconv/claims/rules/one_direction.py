@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule, _common
+from dirconv.options import configurable
 
 NUMERICS = 1
-
 RULE = Rule(
     tables=("path", "losses"),
     statistic="largest angle at the end between the functions of two losses with exponential tails, rad",
@@ -24,15 +22,13 @@ RULE = Rule(
 REFERENCE, OTHER_TAIL = "exponential", "polynomial"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of an angle between two functions."""
 
     same: float  # rad, up to which they are the same
     apart: float  # rad, above which they are not
     tau: float  # growth of every loss' ln‖W‖ before which nothing is decided
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

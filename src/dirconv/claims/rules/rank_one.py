@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.fits import rate
 from dirconv.claims.rules import Rule
+from dirconv.options import configurable
 
 NUMERICS = 1
 GOES_THROUGH = ("fits",)
-
 RULE = Rule(
     tables=("path", "factors"),
     statistic="largest σ₂/σ₁ of any layer at the end",
@@ -23,15 +21,13 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of a layer's rank and of its neighbour's."""
 
     ratio: float  # σ₂/σ₁
     neighbour: float  # rad, between neighbours' singular vectors
     rate: float  # per unit of τ, below which the logarithm has stopped falling
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

@@ -7,15 +7,13 @@ the sphere, ln(1/ℒ) → ∞ forces ‖W‖ → ∞.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule
+from dirconv.options import configurable
 
 NUMERICS = 1
-
 RULE = Rule(
     tables=("path",),
     statistic="growth ratio (1/L) d ln ln(1/ℒ)/dτ, least secant over the second half of the growth",
@@ -29,15 +27,13 @@ RULE = Rule(
 SECANTS = 8
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of the risk's decay."""
 
     growth_ratio: float  # 1 is growth like ‖W‖^L
     log_inverse_risk: float  # ln(1/ℒ) before which nothing is supported
     rise: float  # factor on the least risk
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

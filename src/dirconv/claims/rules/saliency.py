@@ -16,7 +16,6 @@ from dirconv.claims.rules import Rule, _convergence
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-
 SMOOTH = 0.9  # ratio from which on snapshots resolve the path
 
 RULE = Rule(

@@ -7,15 +7,13 @@ counts against the claim only where it exceeds both the tolerance and what the i
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule
+from dirconv.options import configurable
 
 NUMERICS = 1
-
 RULE = Rule(
     tables=("path",),
     statistic="largest fall of ã below its running maximum, relative",
@@ -28,14 +26,12 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of a fall of the smoothed margin."""
 
     fall: float  # relative
     error_factor: float  # on the fall that one step's local error explains
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

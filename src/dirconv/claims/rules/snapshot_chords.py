@@ -13,7 +13,6 @@ from dirconv.claims.rules import Rule, _convergence
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-
 RULE = Rule(
     tables=("path", "direction"),
     statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)",

@@ -9,17 +9,15 @@ one unit of τ before it: late distances, and with them k, then come out too sma
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.fits import line, remainder
 from dirconv.claims.rules import Rule, _common
+from dirconv.options import configurable
 
 NUMERICS = 1
 GOES_THROUGH = ("fits",)
-
 RULE = Rule(
     tables=("path", "limit"),
     statistic="k in: steps of constant size until within ε = exp(C ε^(−k))",
@@ -32,7 +30,7 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of k."""
 
@@ -40,8 +38,6 @@ class Thresholds:
     near: float  # rad, least distance to the limit that is fitted
     far: float  # rad, largest
     tau: float  # growth of ln‖W‖ before which nothing is decided
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule, _common
+from dirconv.options import configurable
 
 NUMERICS = 1
-
 RULE = Rule(
     tables=("path", "limit"),
     statistic="angle between the direction at ℒ = ℓ(0) and at the end, rad",
@@ -17,15 +15,13 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of the angle between start and end."""
 
     near: float  # rad
     far: float  # rad
     tau: float  # growth of ln‖W‖ before which nothing is decided
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

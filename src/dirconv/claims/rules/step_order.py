@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.fits import line
 from dirconv.claims.rules import Rule
+from dirconv.options import configurable
 
 NUMERICS = 1
 GOES_THROUGH = ("fits",)
-
 RULE = Rule(
     tables=("path", "descents"),
     statistic="order p of the distance to the flow at equal τ, ∝ η^p",
@@ -27,7 +25,7 @@ RULE = Rule(
 METHOD = "ln_gd"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of an order in the step size."""
 
@@ -36,8 +34,6 @@ class Thresholds:
     stable: float  # η λ/2, λ the largest curvature
     tau: float  # at which descents and flow are compared, at most
     resolution: float  # rad, the error of the flow itself
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

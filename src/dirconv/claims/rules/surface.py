@@ -5,13 +5,11 @@ A surface is a function on a grid, compared by its direction: the angle between 
 
 from __future__ import annotations
 
-import dataclasses
-
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.rules import Rule, _common
+from dirconv.options import configurable
 
 NUMERICS = 1
-
 RULE = Rule(
     tables=("path", "surfaces"),
     statistic="angle between the surface at ℒ = ℓ(0) and at the end, rad",
@@ -24,7 +22,7 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of the surface's angles to its start and to the kernel's predictor."""
 
@@ -32,8 +30,6 @@ class Thresholds:
     far: float  # rad, from the kernel's predictor
     same: float  # rad, below which two surfaces are the same
     tau: float  # growth of ln‖W‖ before which nothing is decided
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

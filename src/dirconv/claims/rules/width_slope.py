@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.fits import line
 from dirconv.claims.rules import Rule
+from dirconv.options import configurable
 
 NUMERICS = 1
 GOES_THROUGH = ("fits",)
-
 RULE = Rule(
     tables=("start", "limit"),
     statistic="slope of ln(flow time to ℒ < ℓ(0)) against ln(width)",
@@ -26,13 +24,11 @@ RULE = Rule(
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Thresholds:
     """Thresholds of a slope over widths."""
 
     slope: float  # 0: the time does not depend on the width
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
 
 def judge(runs: list[Evidence], thresholds: Thresholds) -> Outcome:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from dirconv.flow import State, Step, Underflow
 from dirconv.flow.control import StepControl
 from dirconv.flow.point import advance, evaluate, measure
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 
 if TYPE_CHECKING:
     from dirconv.losses import Loss
@@ -32,11 +32,10 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("point", "step_control")
-
 SMALLEST_STEP = 1e-12  # relative to ‖W‖; float64 weights cannot resolve much less
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec:
     """Options of the method."""
 
@@ -44,8 +43,6 @@ class Spec:
     tolerance: float = 1e-3  # local error of a step, relative to ‖W‖
     first_step: float = 1e-4
     largest_step: float = 0.05
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "tolerance", "first_step", "largest_step")

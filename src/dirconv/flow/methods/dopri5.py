@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step
 from dirconv.flow.point import advance, evaluate, measure
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,15 +25,13 @@ NUMERICS = 1
 GOES_THROUGH = ("point",)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec:
     """Options of the method."""
 
     method: Literal["dopri5"] = "dopri5"
     tolerance: float = 1e-6  # relative to ‖W‖
     segment: float = 0.01  # of relative arc length between recorded steps
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "tolerance", "segment")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step
 from dirconv.flow.point import advance, evaluate, measure
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 
 if TYPE_CHECKING:
     from dirconv.losses import Loss
@@ -24,14 +24,12 @@ NUMERICS = 1
 GOES_THROUGH = ("point",)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec:
     """Options of the method."""
 
     method: Literal["gradient_descent"] = "gradient_descent"
     learning_rate: float = 1e-3  # η, of the total loss ℒ (a sum over the examples)
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "learning_rate")

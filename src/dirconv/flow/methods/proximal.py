@@ -33,12 +33,11 @@ Source: docs/flow.md derives all of it; BDF2 with varying steps: Hairer, Nørset
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 
 if TYPE_CHECKING:
     from dirconv.losses import Loss
@@ -48,7 +47,7 @@ NUMERICS = 1
 GOES_THROUGH = ("dual", "point", "step_control")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec:
     """Options of the method."""
 
@@ -57,8 +56,6 @@ class Spec:
     largest_step: float = 0.2  # in the clock
     land: float = 0.25  # a step ends exactly at every multiple of this τ, where runs can be compared
     slack: float | None = None  # examples with p ≤ (1 + slack) min p take part; None: 0.5
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "tolerance", "largest_step", "land")

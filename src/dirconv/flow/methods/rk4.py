@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step
 from dirconv.flow.point import advance, evaluate, measure
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,14 +26,12 @@ NUMERICS = 1
 GOES_THROUGH = ("point",)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec:
     """Options of the method."""
 
     method: Literal["rk4"] = "rk4"
     step: float = 1e-3  # of relative arc length
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "step")

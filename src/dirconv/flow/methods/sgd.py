@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step, Underflow
 from dirconv.flow.point import advance, evaluate, measure
-from dirconv.options import require_positive
+from dirconv.options import configurable, require_positive
 
 if TYPE_CHECKING:
     from dirconv.losses import Loss
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("batch_gradient", "point")
-
 SMALLEST_RATE = 1e-12
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@configurable
 class Spec:
     """Options of the method."""
 
@@ -38,8 +37,6 @@ class Spec:
     batch: int = 100
     seed: int = 0  # of the order of the examples
     arithmetic: Literal["float32", "bfloat16"] = "float32"  # of the batches' gradients; never of what is measured
-
-    __pydantic_config__ = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
         require_positive(self, "rate", "batch")
