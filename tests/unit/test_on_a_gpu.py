@@ -224,7 +224,7 @@ def test_every_job_runs_where_the_gpu_is(follow, name):
         folder = follow(name, "cuda")
         assert gpu.waits  # it was the GPU that was asked
     manifest = artifacts.read_manifest(folder / "measures")
-    assert manifest["machine"]["device"] == "pretended" and manifest["stop"] == "steps"
+    assert manifest["made_by"]["machine"]["device"] == "pretended" and manifest["stop"] == "steps"
     path = artifacts.read_table(folder / "measures" / "path.parquet")
     assert len(path) == RUNS[name]["stop"]["steps"] + 1 and np.isfinite(path[["ln_risk", "norm", "cos"]]).all(axis=None)
 

@@ -14,7 +14,7 @@ from dirconv.margins import robustness
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory
 from dirconv.probes import degree, generalization
-from dirconv.study import validate
+from dirconv.study import references, validate
 
 
 def trajectory(options, outputs=1, loss="logistic", dtype=torch.float64, images=12):
@@ -137,7 +137,8 @@ def test_a_probe_is_a_member_of_its_own_and_moves_no_specification():
     ]
     assert probed.specifications.flow("first_pair", 0) == plain.specifications.flow("first_pair", 0)
     assert probed.specifications.probe("first_pair", 3, "generalization")["probe"] == "generalization"
-    assert set(probed.code("first_pair/generalization-seed0")) == {"data", "train", "flow", "probe"}
+    chain = references.chain(probed, "first_pair/generalization-seed0")
+    assert [job.stage for job in chain] == ["data", "train", "flow", "probe"]
     assert "late_generalization" not in plain.claims
 
 

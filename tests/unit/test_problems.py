@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from dirconv import problems
+from dirconv import artifacts, numerics, problems
 from dirconv.claims import Evidence, Verdict, judging, registry
 from dirconv.errors import UserError
 from dirconv.options import load_yaml, modules, parse, plugin
@@ -210,13 +210,11 @@ def test_the_hat_does_not_depend_on_the_solvers_tolerance(hat):
 def test_the_stage_writes_what_claims_read(tmp_path):
     spec = {"run": "small", "problem": dataclasses.asdict(deep_linear.Spec(depth=1, tau=0.5)), "seeds": [3, 7]}
     stage.run(spec, tmp_path)
-    from dirconv import artifacts
-
     for seed in (3, 7):
         manifest = artifacts.read_manifest(tmp_path / f"seed{seed}")
         assert manifest["specification"]["seed"] == seed
         assert set(manifest["files"]) == {f"{name}.parquet" for name in deep_linear.TABLES}
-        assert manifest["code"] == stage.code(spec)
+        assert manifest["made_by"]["numerics"] == numerics.of_stage("problem", spec)
 
 
 @pytest.mark.parametrize(
