@@ -1,16 +1,8 @@
 """Judging a claim: from its evidence by member to an outcome for each member, or seed, and the verdict over seeds.
 
-Here is done once what every rule needs before it sees its evidence:
-
-==========  ====================================================================================================
-pairs       a run goes with the same run at half the tolerance, verified from the two recorded specifications
-grouping    a rule with `across` gets all runs of one seed together
-assumption  ℒ < ℓ(0) must hold at the end, and the run must have reached a goal
-degree      the network must have a declared degree
-cut         path and snapshot tables begin at the first step with ℒ < ℓ(0), and τ and ζ count from there
-==========  ====================================================================================================
-
-Reads no files.
+Before a rule sees its evidence, a run is paired with the same run at half the tolerance, runs are grouped, and what the
+rule asks for (see `rules.Rule`) is checked: assumption and degree. Then tables begin at the first step with ℒ < ℓ(0),
+and τ and ζ count from there. Reads no files.
 """
 
 from __future__ import annotations
@@ -42,13 +34,10 @@ def judge(name: str, claim: registry.Claim, evidence: dict[str, Evidence]) -> tu
     """
     module = registry.rule(claim.rule)
     thresholds = parse(module.Thresholds, claim.thresholds, f"{name}.thresholds")
-    if module.RULE.across:
-        groups = {
-            seed: [run for member, run in evidence.items() if _seed(member) == seed]
-            for seed in dict.fromkeys(map(_seed, evidence))
-        }
-    else:
-        groups = {member: [run] for member, run in _paired(name, claim, module.RULE, evidence).items()}
+    across = module.RULE.across
+    groups: dict[str, list[Evidence]] = {}
+    for member, run in (evidence if across else _paired(name, claim, module.RULE, evidence)).items():
+        groups.setdefault(_seed(member) if across else member, []).append(run)
     if not groups:
         raise UserError(
             f"claim {name}: no seed of {claim.runs[0]} is also one of {claim.halved}; give them one in common"
@@ -80,16 +69,10 @@ def _paired(name: str, claim: registry.Claim, rule: Rule, evidence: dict[str, Ev
             if why_not:
                 raise UserError(f"claim {name}: {member} is not {looser} at half the tolerance: {why_not}")
             pairs[looser] = (evidence[looser], half)
-    if rule.paired:
-        return {
-            member: dataclasses.replace(evidence[member], pairs=(pairs[member],))
-            for member in evidence
-            if member in pairs
-        }
     return {
-        member: dataclasses.replace(run, pairs=tuple(pairs.values()))
+        member: dataclasses.replace(run, pairs=(pairs[member],) if rule.paired else tuple(pairs.values()))
         for member, run in evidence.items()
-        if _run(member) != claim.halved
+        if (member in pairs if rule.paired else _run(member) != claim.halved)
     }
 
 

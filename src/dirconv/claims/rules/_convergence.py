@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dirconv.claims import Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import too_short
 from dirconv.claims.statistics import decay
 from dirconv.options import configurable
 
@@ -22,8 +22,6 @@ JUDGED = (
 
 @configurable
 class Convergence:
-    """Thresholds of a convergence."""
-
     exponent: float  # 1 is where ∫τ^(−P) dτ stops converging
     resolution: float  # of P: an exponent this little above the threshold cannot be told from one below
     remaining: float  # longest way that may remain, in the unit of what travels
@@ -37,8 +35,7 @@ def convergence(tau: np.ndarray, travelled: np.ndarray, end: float, thresholds: 
     if fit is None:
         return inconclusive("too few points in τ for a decay exponent")
     interval = (fit.exponent, fit.low, fit.high)
-    short = _common.too_short(end, thresholds.tau)
-    if short:
+    if short := too_short(end, thresholds.tau):
         return inconclusive(short, *interval)
     if fit.low > thresholds.exponent and fit.remaining <= thresholds.remaining:
         return Outcome(Verdict.SUPPORTED, *interval, f"at most {fit.remaining:.3g} {unit} remain to be travelled")

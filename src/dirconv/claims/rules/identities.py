@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, decided
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable
 
@@ -36,8 +36,6 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of the relative violation of an identity."""
-
     violation: float  # up to which it holds
     broken: float  # above which it does not
 
@@ -61,13 +59,8 @@ def violations(path: pd.DataFrame, layers: pd.DataFrame, degree: int) -> dict[st
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     degree = evidence.record["specification"]["degree"]
     by_identity = violations(evidence.tables["path"], evidence.tables["layers"], degree)
     worst = max(by_identity.values())
     reason = ", ".join(f"{name} {value:.2g}" for name, value in by_identity.items())
-    if worst <= thresholds.violation:
-        return Outcome(Verdict.SUPPORTED, worst, reason=reason)
-    if worst > thresholds.broken:
-        return Outcome(Verdict.CONTRADICTED, worst, reason=reason)
-    return inconclusive(reason, worst)
+    return decided(worst <= thresholds.violation, worst > thresholds.broken, reason, worst)

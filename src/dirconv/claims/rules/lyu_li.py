@@ -35,7 +35,6 @@ class Thresholds(_convergence.Convergence):
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     path = evidence.tables["path"]
     tau, zeta = path["tau"].to_numpy(), path["zeta"].to_numpy()
     step = np.diff(tau)

@@ -29,8 +29,6 @@ SECANTS = 8
 
 @configurable
 class Thresholds:
-    """Thresholds of the risk's decay."""
-
     growth_ratio: float  # 1 is growth like ‖W‖^L
     log_inverse_risk: float  # ln(1/ℒ) before which nothing is supported
     rise: float  # factor on the least risk

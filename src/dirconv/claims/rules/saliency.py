@@ -48,9 +48,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     ratio = float(over_two[1:].sum()) / over_one if over_one > 0 else 1.0
     if outcome.verdict == Verdict.INCONCLUSIVE or ratio >= SMOOTH:
         return outcome
-    return inconclusive(
-        f"input gradients jump between snapshots (angles add up to {ratio:.2f} of their sum), else: {outcome.reason}",
-        outcome.value,
-        outcome.low,
-        outcome.high,
+    reason = (
+        f"input gradients jump between snapshots (angles add up to {ratio:.2f} of their sum), else: {outcome.reason}"
     )
+    return inconclusive(reason, outcome.value, outcome.low, outcome.high)
