@@ -9,8 +9,6 @@ is fitted to the logarithms of Δζ by least squares over κ, C and a beyond the
 profile likelihood's, an F test at 95 %, widened where neighbouring residuals are correlated.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Small fits that rules and figures share: a straight line, an exponential rate, and what an exponential has left."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dirconv.claims import Evidence
-from dirconv.geometry import arc
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NUMERICS = 1
-GOES_THROUGH = ("geometry",)
 DIGITS = 6  # of τ: steps land on multiples of `land`, up to rounding
 
 
@@ -72,7 +70,7 @@ def angles(first: Evidence, second: Evidence) -> pd.Series:
     )
     common = a.index.intersection(b.index)
     chord = np.linalg.norm(a.loc[common].to_numpy() - b.loc[common].to_numpy(), axis=1)
-    return pd.Series(arc(chord), index=common)
+    return pd.Series(2 * np.arcsin(np.minimum(chord / 2, 1.0)), index=common)
 
 
 def _landed(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,22 +5,16 @@ rule asks for (see `rules.Rule`) is checked: assumption and degree. Then tables 
 and τ and ζ count from there. Reads no files.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dirconv.claims import Evidence, Outcome, inconclusive, over_seeds, registry
 from dirconv.claims.halving import is_half
+from dirconv.claims.rules import Rule
 from dirconv.errors import UserError
 from dirconv.goals import GOALS
 from dirconv.options import parse
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from dirconv.claims.rules import Rule
 
 NUMERICS = 1
 GOES_THROUGH = ("halving",)
@@ -37,7 +31,7 @@ def judge(name: str, claim: registry.Claim, evidence: dict[str, Evidence]) -> tu
     across = module.RULE.across
     groups: dict[str, list[Evidence]] = {}
     for member, run in (evidence if across else _paired(name, claim, module.RULE, evidence)).items():
-        groups.setdefault(_seed(member) if across else member, []).append(run)
+        groups.setdefault(member.partition("/")[2] if across else member, []).append(run)
     if not groups:
         raise UserError(
             f"claim {name}: no seed of {claim.runs[0]} is also one of {claim.halved}; give them one in common"
@@ -63,8 +57,9 @@ def _paired(name: str, claim: registry.Claim, rule: Rule, evidence: dict[str, Ev
     """Every run that is judged, with its pairs. Runs at half the tolerance are judged in pairs only."""
     pairs = {}
     for member, half in evidence.items():
-        looser = f"{claim.runs[0]}/{_seed(member)}"
-        if _run(member) == claim.halved and looser in evidence:
+        run, _, seed = member.partition("/")
+        looser = f"{claim.runs[0]}/{seed}"
+        if run == claim.halved and looser in evidence:
             why_not = is_half(evidence[looser].record["specification"], half.record["specification"])
             if why_not:
                 raise UserError(f"claim {name}: {member} is not {looser} at half the tolerance: {why_not}")
@@ -72,7 +67,7 @@ def _paired(name: str, claim: registry.Claim, rule: Rule, evidence: dict[str, Ev
     return {
         member: dataclasses.replace(run, pairs=(pairs[member],) if rule.paired else tuple(pairs.values()))
         for member, run in evidence.items()
-        if (member in pairs if rule.paired else _run(member) != claim.halved)
+        if (member in pairs if rule.paired else not member.startswith(f"{claim.halved}/"))
     }
 
 
@@ -93,30 +88,17 @@ def _cut(run: Evidence) -> Evidence | None:
 
     None where that leaves a table of snapshots without a row.
     """
-    path = run.tables["path"]
+    path, tables = run.tables["path"], {}
     first = int(path["below"].to_numpy().argmax())
     start = path["tau"].iloc[first]
-    tables = {name: _snapshots(table, start) for name, table in run.tables.items()}
-    if any(table.empty and not run.tables[name].empty for name, table in tables.items()):
-        return None
+    for name, table in run.tables.items():
+        # a table with a column `below` of its own holds other paths than the run's, and its rule cuts it
+        if {"snapshot", "tau"} <= set(table) and "below" not in table:
+            after = table[table["tau"] >= start]
+            if after.empty and not table.empty:
+                return None
+            table = after.assign(tau=after["tau"] - start)
+        tables[name] = table
     path = path.iloc[first:]
     tables["path"] = path.assign(**{column: path[column] - path[column].iloc[0] for column in ("tau", "zeta")})
     return dataclasses.replace(run, tables=tables)
-
-
-def _snapshots(table: pd.DataFrame, start: float) -> pd.DataFrame:
-    """A table with rows a snapshot from τ = `start` on, counted from there; any other table as it is.
-
-    A table with a column `below` of its own holds other paths than the run's, and its rule cuts it.
-    """
-    if not {"snapshot", "tau"} <= set(table) or "below" in table:
-        return table
-    return table[table["tau"] >= start].assign(tau=lambda rows: rows["tau"] - start)
-
-
-def _run(member: str) -> str:
-    return member.partition("/")[0]
-
-
-def _seed(member: str) -> str:
-    return member.partition("/")[2]

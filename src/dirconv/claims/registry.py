@@ -4,8 +4,6 @@ An entry is a claim. Cross-checks of a claim (half the tolerance, another way to
 and inherit from it. `load` returns claims and checks side by side, a check right after its claim.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Iterator

@@ -19,8 +19,6 @@ speed that stands still from one that decays after a time much longer than the r
 is not the law.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 

@@ -1,12 +1,10 @@
 """The families that the rules are reported on: other forms and other noise than in `tuning`."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 
-from dirconv.claims.calibration._forms import PER_FAMILY, Family, Speed, between
+from dirconv.claims.calibration import PER_FAMILY, Family, Speed, between
 
 NUMERICS = 1
 

@@ -5,14 +5,11 @@ the noise of a run that is followed with some care. The set was written before i
 changed since. Its forms are those of the tuning set without the ones that are there to be hard.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
 
-from dirconv.claims.calibration import tuning
-from dirconv.claims.calibration._forms import PER_FAMILY
+from dirconv.claims.calibration import PER_FAMILY, tuning
 
 NUMERICS = 1
 GOES_THROUGH = ("calibration.tuning",)

@@ -6,14 +6,11 @@ recorded path by jumping to and fro across kinks, a constant share of τ at a gi
 converge and with paths that creep. No rule was changed because of this set.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
 
-from dirconv.claims.calibration import mixed, tuning
-from dirconv.claims.calibration._forms import Family, Speed, between
+from dirconv.claims.calibration import Family, Speed, between, mixed, tuning
 
 NUMERICS = 1
 GOES_THROUGH = ("calibration.mixed", "calibration.tuning")

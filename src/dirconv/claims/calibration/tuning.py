@@ -1,12 +1,10 @@
 """The families that the rules were tuned on."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 
-from dirconv.claims.calibration._forms import PER_FAMILY, Family, Speed, between
+from dirconv.claims.calibration import PER_FAMILY, Family, Speed, between
 
 NUMERICS = 1
 

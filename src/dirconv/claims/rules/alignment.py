@@ -3,8 +3,6 @@
 Judged on the flow's velocity: a ReLU network slides along kinks, where the gradient at a point is one of many.
 """
 
-from __future__ import annotations
-
 import math
 
 from dirconv.claims import Evidence, Outcome, decided, halving, inconclusive

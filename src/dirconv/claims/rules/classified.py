@@ -1,7 +1,5 @@
 """Does the flow from initialization reach ℒ < ℓ(0), where the theorems begin?"""
 
-from __future__ import annotations
-
 from dirconv.claims import Evidence, Outcome, Verdict, decided
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable

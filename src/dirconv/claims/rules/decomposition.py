@@ -1,7 +1,5 @@
 """Are the rates of ã and ζ the sums of their radial and spherical parts, wherever margins are resolved?"""
 
-from __future__ import annotations
-
 from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable

@@ -1,7 +1,5 @@
 r"""Is the path's length controlled by a power of what the smoothed margin has left to rise? ζ_∞ − ζ ∝ (a − ã)^κ."""
 
-from __future__ import annotations
-
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.desingularize import KAPPA, exponent
 from dirconv.claims.rules import Rule, too_short

@@ -1,7 +1,5 @@
 """Is f(cW) = c^L f(W) for the degree L that is declared?"""
 
-from __future__ import annotations
-
 from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable

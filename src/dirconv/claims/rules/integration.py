@@ -1,7 +1,5 @@
 r"""Is the computed path the flow's? The same run at half the tolerance must come to the same direction."""
 
-from __future__ import annotations
-
 from dirconv.claims import Evidence, Outcome, decided, halving, inconclusive
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable

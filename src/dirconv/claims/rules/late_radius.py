@@ -1,7 +1,5 @@
 """Does training on, after every training example is classified, move test examples away from the decision boundary?"""
 
-from __future__ import annotations
-
 import math
 
 from dirconv.claims import Evidence, Outcome, decided, inconclusive

@@ -1,7 +1,5 @@
 """Does a network reach the global maximum margin, known by a convex problem?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, decided

@@ -1,7 +1,5 @@
 """Does a linear predictor's direction go to that of maximum margin, known exactly?"""
 
-from __future__ import annotations
-
 from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.fits import rate
 from dirconv.claims.rules import Rule, uncertified

@@ -1,7 +1,5 @@
 """Do losses with an exponential tail lead one network from one start to one function?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, decided, inconclusive

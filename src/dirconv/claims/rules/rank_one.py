@@ -1,7 +1,5 @@
 """Do the layers of a deep linear network become of rank one, and do neighbours come to share a singular vector?"""
 
-from __future__ import annotations
-
 from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.fits import rate
 from dirconv.claims.rules import Rule

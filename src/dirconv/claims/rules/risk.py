@@ -5,8 +5,6 @@ ln(1/ℒ) ≥ roughly ‖W‖^L ã, and ã never falls: so d ln ln(1/ℒ)/dτ �
 the sphere, ln(1/ℒ) → ∞ forces ‖W‖ → ∞.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive

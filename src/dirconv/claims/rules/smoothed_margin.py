@@ -5,8 +5,6 @@ its local error e explains: moving the direction by e changes ln ã by up to |d 
 counts against the claim only where it exceeds both the tolerance and what the integration can explain.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, decided

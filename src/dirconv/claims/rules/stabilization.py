@@ -7,8 +7,6 @@ the fall, from the angles one and two units of τ before the end. If it does not
 one unit of τ before it: late distances, and with them k, then come out too small, so that k is a lower bound.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, decided, inconclusive

@@ -1,7 +1,5 @@
 """Is the direction at ℒ = ℓ(0) already close to where it ends?"""
 
-from __future__ import annotations
-
 from dirconv.claims import Evidence, Outcome, decided
 from dirconv.claims.rules import Rule, too_short
 from dirconv.options import configurable

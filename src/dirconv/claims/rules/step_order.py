@@ -1,7 +1,5 @@
 """Does gradient descent come to the flow's direction at equal τ as its steps shrink, and at which order?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, decided, inconclusive

@@ -3,8 +3,6 @@
 A surface is a function on a grid, compared by its direction: the angle between two such vectors, in radians.
 """
 
-from __future__ import annotations
-
 from dirconv.claims import Evidence, Outcome, decided
 from dirconv.claims.rules import Rule, too_short
 from dirconv.options import configurable

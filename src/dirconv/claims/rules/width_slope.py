@@ -1,7 +1,5 @@
 """Do wider networks reach ℒ < ℓ(0) sooner? Judged over all widths together, seed by seed."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, decided, inconclusive
