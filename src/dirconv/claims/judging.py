@@ -33,9 +33,8 @@ def judge(name: str, claim: registry.Claim, evidence: dict[str, Evidence]) -> tu
     for member, run in (evidence if across else _paired(name, claim, module.RULE, evidence)).items():
         groups.setdefault(member.partition("/")[2] if across else member, []).append(run)
     if not groups:
-        raise UserError(
-            f"claim {name}: no seed of {claim.runs[0]} is also one of {claim.halved}; give them one in common"
-        )
+        looser, half = claim.runs[0], claim.halved
+        raise UserError(f"claim {name}: no seed of {looser} is also one of {half}; give them one in common")
     outcomes = {key: outcome(module, runs, thresholds) for key, runs in groups.items()}
     return outcomes, over_seeds(list(outcomes.values()))
 
@@ -43,8 +42,7 @@ def judge(name: str, claim: registry.Claim, evidence: dict[str, Evidence]) -> tu
 def outcome(module: ModuleType, runs: list[Evidence], thresholds: Any) -> Outcome:
     """The answer of a rule's module for one run, or for all of one seed where it judges across runs."""
     rule = module.RULE
-    reason = next(filter(None, (_unmet(rule, run) for run in runs)), "")
-    if reason:
+    if reason := next(filter(None, (_unmet(rule, run) for run in runs)), ""):
         return inconclusive(reason)
     if rule.assumption:
         runs = [_cut(run) for run in runs]
@@ -60,14 +58,13 @@ def _paired(name: str, claim: registry.Claim, rule: Rule, evidence: dict[str, Ev
         run, _, seed = member.partition("/")
         looser = f"{claim.runs[0]}/{seed}"
         if run == claim.halved and looser in evidence:
-            why_not = is_half(evidence[looser].record["specification"], half.record["specification"])
-            if why_not:
+            if why_not := is_half(evidence[looser].record["specification"], half.record["specification"]):
                 raise UserError(f"claim {name}: {member} is not {looser} at half the tolerance: {why_not}")
             pairs[looser] = (evidence[looser], half)
     return {
         member: dataclasses.replace(run, pairs=(pairs[member],) if rule.paired else tuple(pairs.values()))
         for member, run in evidence.items()
-        if (member in pairs if rule.paired else not member.startswith(f"{claim.halved}/"))
+        if (member in pairs if rule.paired else member.partition("/")[0] != claim.halved)
     }
 
 

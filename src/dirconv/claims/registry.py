@@ -13,7 +13,6 @@ from typing import Any, Literal
 from dirconv.errors import UserError
 from dirconv.options import configurable, did_you_mean, load_yaml, modules, parse, plugin
 
-RULES = "claims.rules"
 SHARED = "shared"  # top-level key that is no claim: thresholds under YAML anchors
 CHECKS = "checks"
 PARTS = {  # in the order in which they are shown
@@ -62,7 +61,7 @@ class Claim:
 @functools.cache
 def rule(name: str, where: str = "rule"):
     """The module of that rule."""
-    return plugin(RULES, name, where)
+    return plugin("claims.rules", name, where)
 
 
 def load(path: Path) -> dict[str, Claim]:
@@ -76,11 +75,14 @@ def load(path: Path) -> dict[str, Claim]:
     if not isinstance(values, dict) or not values.keys() - {SHARED}:
         raise UserError(f"{path}: expected a mapping from claim ids to entries")
     _refuse_duplicate_keys(path)
-    claims: dict[str, Claim] = {}
+    claims, figures = {}, modules("figures")
     for name, where, entry in _entries(values, str(path)):
         if name in claims:
             raise UserError(f"{where}: another claim or check has that id; choose another")
-        claims[name] = _claim(entry, where)
+        claims[name] = claim = parse(Claim, entry, where)
+        parse(rule(claim.rule, f"{where}.rule").Thresholds, claim.thresholds, f"{where}.thresholds")
+        if claim.figure not in figures:
+            raise UserError(f"{where}.figure: unknown {claim.figure!r}{did_you_mean(claim.figure, figures)}")
     return claims
 
 
@@ -110,16 +112,6 @@ def _refuse(entry: dict[str, Any], where: str, reasons: dict[str, str]) -> None:
     for key, why in reasons.items():
         if key in entry:
             raise UserError(f"{where}.{key}: {why}")
-
-
-def _claim(entry: Any, where: str) -> Claim:
-    """A claim, its rule, thresholds and figure validated."""
-    claim = parse(Claim, entry, where)
-    parse(rule(claim.rule, f"{where}.rule").Thresholds, claim.thresholds, f"{where}.thresholds")
-    known = modules("figures")
-    if claim.figure not in known:
-        raise UserError(f"{where}.figure: unknown {claim.figure!r}{did_you_mean(claim.figure, known)}")
-    return claim
 
 
 def _refuse_duplicate_keys(path: Path) -> None:

@@ -4,13 +4,9 @@
 `dirconv.claims.judging` prepares the evidence. Rules about a limit share `_convergence`.
 """
 
-from __future__ import annotations
-
 import dataclasses
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+from dirconv.claims import Evidence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +25,9 @@ class Rule:
     degree: bool = False  # judged only for a network with a declared degree
 
 
-def uncertified(limit: pd.DataFrame, largest_gap: float) -> str:
+def uncertified(evidence: Evidence, largest_gap: float) -> str:
     """Why the optimum in the table `limit` is not known to this relative duality gap, or ''."""
+    limit = evidence.tables["limit"]
     gap = float(1 - limit["lower"].iloc[-1] / limit["upper"].iloc[-1])
     return "" if gap <= largest_gap else f"the optimum is only known to a relative gap of {gap:.1g}"
 

@@ -53,11 +53,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     fit = decay(path["tau"].to_numpy(), path["zeta"].to_numpy(), thresholds.decades)
     if fit is None:
         return inconclusive("too few steps for a decay exponent", *interval)
-    stopped = max(fit.slope_high - thresholds.decay, fit.high - 1) < 0
+    aligned = interval[1] >= thresholds.cos and fit.slope_low > thresholds.decay
+    stalled = interval[0] < thresholds.stalled and max(fit.slope_high - thresholds.decay, fit.high - 1) < 0
     reason = f"at the end tan ∠ falls like τ^(−p), p in [{fit.slope_low:.2f}, {fit.slope_high:.2f}]"
-    return decided(
-        interval[1] >= thresholds.cos and fit.slope_low > thresholds.decay,
-        interval[0] < thresholds.stalled and stopped,
-        reason,
-        *interval,
-    )
+    return decided(aligned, stalled, reason, *interval)

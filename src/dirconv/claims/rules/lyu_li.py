@@ -26,8 +26,6 @@ RULE = rule(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Thresholds(_convergence.Thresholds):
-    """Thresholds of the path's convergence, and of Lyu and Li's bound."""
-
     violation: float  # share by which the bound may be exceeded
 
 

@@ -33,4 +33,4 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     gained = float(end - np.interp(0.5 * tau[-1], tau, ratio))
     reason = f"gained {gained:.2g} over the second half of τ"
     below = end + thresholds.ahead * gained < thresholds.ratio
-    return decided(end >= thresholds.ratio, below, reason, end, unless=uncertified(limit, thresholds.gap))
+    return decided(end >= thresholds.ratio, below, reason, end, unless=uncertified(evidence, thresholds.gap))

@@ -29,7 +29,7 @@ class Thresholds:
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     limit = evidence.tables["limit"]
     end = float(limit["angle"].iloc[-1])
-    if unknown := uncertified(limit, thresholds.gap):
+    if unknown := uncertified(evidence, thresholds.gap):
         return inconclusive(unknown, end)
     fall = rate(limit["tau"].to_numpy(), limit["angle"].to_numpy())
     if fall is None:

@@ -44,8 +44,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if len(tau) < 2 * SECANTS:
         return inconclusive("too few steps for a growth ratio")
     levels = np.linspace(growth[0], growth[-1], SECANTS + 1)[SECANTS // 2 :]
-    edges = np.searchsorted(np.maximum.accumulate(growth), levels).clip(max=len(tau) - 1)
-    edges = np.unique(edges)
+    edges = np.unique(np.searchsorted(np.maximum.accumulate(growth), levels).clip(max=len(tau) - 1))
     rise = np.diff(tau[edges])
     if len(rise) == 0 or (rise <= 0).any():
         return inconclusive("the norm did not grow between late levels of ln(1/ℒ)")
