@@ -43,11 +43,17 @@ class Outcome:
     reason: str = ""
 
 
-def inconclusive(
-    reason: str, value: float | None = None, low: float | None = None, high: float | None = None
-) -> Outcome:
-    """An outcome that decides nothing, and why."""
-    return Outcome(Verdict.INCONCLUSIVE, value, low, high, reason)
+def inconclusive(reason: str, *interval: float) -> Outcome:
+    """An outcome that decides nothing, and why. interval: value, low and high, or less of them."""
+    return Outcome(Verdict.INCONCLUSIVE, *interval, reason=reason)
+
+
+def decided(supported: bool, contradicted: bool, reason: str, *interval: float, unless: str = "") -> Outcome:
+    """Supported or, failing that, contradicted or, failing that, inconclusive; inconclusive for the reason `unless`."""
+    if unless:
+        return inconclusive(unless, *interval)
+    verdict = Verdict.SUPPORTED if supported else Verdict.CONTRADICTED if contradicted else Verdict.INCONCLUSIVE
+    return Outcome(verdict, *interval, reason=reason)
 
 
 def over_seeds(outcomes: list[Outcome]) -> Outcome:
@@ -55,21 +61,15 @@ def over_seeds(outcomes: list[Outcome]) -> Outcome:
 
     The value is the median over seeds. The interval is the union of the seeds' intervals and all that lies between.
     """
-    verdicts = [outcome.verdict for outcome in outcomes]
-    if Verdict.CONTRADICTED in verdicts:
-        verdict = Verdict.CONTRADICTED
-    elif all(v == Verdict.SUPPORTED for v in verdicts):
-        verdict = Verdict.SUPPORTED
-    else:
-        verdict = Verdict.INCONCLUSIVE
+    by_weight = (Verdict.CONTRADICTED, Verdict.INCONCLUSIVE, Verdict.SUPPORTED)
+    deciding = min(outcomes, key=lambda outcome: by_weight.index(outcome.verdict))
 
     def over(choose, values):
         known = [v for v in values if v is not None]
         return float(choose(known)) if known else None
 
-    deciding = next((o for o in outcomes if o.verdict == verdict), outcomes[0])
     return Outcome(
-        verdict,
+        deciding.verdict,
         over(median, [o.value for o in outcomes]),
         over(min, [o.value if o.low is None else o.low for o in outcomes]),
         over(max, [o.value if o.high is None else o.high for o in outcomes]),

@@ -9,13 +9,11 @@ is fitted to the logarithms of Δζ by least squares over κ, C and a beyond the
 profile likelihood's, an F test at 95 %, widened where neighbouring residuals are correlated.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
 
-from dirconv.claims.statistics import RESOLUTION, fisher, neighbour_correlation
+from dirconv.claims.statistics import fisher, variance
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
@@ -45,9 +43,8 @@ def exponent(tau: np.ndarray, zeta: np.ndarray, margin: np.ndarray, since: float
     tau, zeta, margin = tau[late], zeta[late], np.maximum.accumulate(margin[late])
     if len(tau) < FEWEST_SECANTS + 1:
         return None
-    at = np.unique(
-        np.searchsorted(tau, np.geomspace(tau[0], tau[-1], SECANTS + 1) * (1 - 1e-12)).clip(max=len(tau) - 1)
-    )
+    edges = np.geomspace(tau[0], tau[-1], SECANTS + 1) * (1 - 1e-12)
+    at = np.unique(np.searchsorted(tau, edges).clip(max=len(tau) - 1))
     kept = [at[0]]
     for i in at[1:]:  # join a secant over which ã rises by less than its rounding with the next
         if margin[i] - margin[kept[-1]] > SMALLEST_RISE * abs(margin[i]) and zeta[i] > zeta[kept[-1]]:
@@ -65,11 +62,9 @@ def exponent(tau: np.ndarray, zeta: np.ndarray, margin: np.ndarray, since: float
     residuals = ln_length - kappa * np.log(left[:, :-1]) - np.log(drop)
     residuals = residuals - residuals.mean(2, keepdims=True)
     squares = (residuals**2).sum(2)
-    n = len(ln_length)
+    n = len(ln_length)  # at least FEWEST_SECANTS, for κ, C and a
     best = np.unravel_index(squares.argmin(), squares.shape)
-    total = float((residuals[best] ** 2).sum())
-    correlation = neighbour_correlation(residuals[best])
-    spread = max(total / max(n - 3, 1), RESOLUTION**2) * (1 + correlation) / (1 - correlation)
-    inside = KAPPA[(squares <= squares[best] + spread * fisher(max(n - 3, 1))).any(1)]
+    spread, _ = variance(residuals[best], n - 3)
+    inside = KAPPA[(squares <= squares[best] + spread * fisher(n - 3)).any(1)]
     step = KAPPA[1] - KAPPA[0]
     return Exponent(float(KAPPA[best[0]]), float(inside.min() - step), float(inside.max() + step), n)

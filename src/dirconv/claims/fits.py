@@ -1,8 +1,5 @@
 """Small fits that rules and figures share: a straight line, an exponential rate, and what an exponential has left."""
 
-from __future__ import annotations
-
-import dataclasses
 import math
 from typing import NamedTuple
 
@@ -16,9 +13,8 @@ ROUNDING = 1e-12  # values below carry more rounding than signal
 FEWEST_POINTS = 4  # of an exponential rate
 
 
-@dataclasses.dataclass(frozen=True)
-class Line:
-    """Slope of a least-squares line; the interval is Student's at 95 %, for independent errors."""
+class Line(NamedTuple):
+    """Slope of a least-squares line, and its 95 % interval: Student's."""
 
     slope: float
     low: float
@@ -34,7 +30,7 @@ class Rate(NamedTuple):
 
 
 def line(x: np.ndarray, y: np.ndarray) -> Line:
-    """A straight line through at least three points (k,) at distinct x."""
+    """A straight line through at least three points (k,) at distinct x; the interval is for independent errors."""
     centred = x - x.mean()
     square = float(centred @ centred)
     slope = float(centred @ y) / square

@@ -51,35 +51,28 @@ def largest_change_of_cos(pairs: tuple[tuple[Evidence, Evidence], ...]) -> float
 
     Reads `path`; None where no pair has a τ in common.
     """
-    changes = [_change_of_cos(run.tables["path"], half.tables["path"]) for run, half in pairs]
-    return max((change for change in changes if change is not None), default=None)
-
-
-def _change_of_cos(first: pd.DataFrame, second: pd.DataFrame) -> float | None:
-    import pandas as pd
-
-    both = pd.concat([_landed_cos(first), _landed_cos(second)], axis=1, join="inner").to_numpy()
-    return float(np.abs(both[:, 0] - both[:, 1])[len(both) // 2 :].max()) if len(both) else None
-
-
-def _landed_cos(path: pd.DataFrame) -> pd.Series:
-    import pandas as pd
-
-    rows = path[path["landed"].astype(bool)]
-    return pd.Series(rows["cos"].to_numpy(), index=rows["tau"].round(DIGITS))
+    changes = []
+    for pair in pairs:
+        first, second = (_landed(run.tables["path"]).set_index("tau")["cos"] for run in pair)
+        common = first.index.intersection(second.index)
+        if len(common):
+            change = np.abs(first[common].to_numpy() - second[common].to_numpy())
+            changes.append(float(change[len(common) // 2 :].max()))
+    return max(changes, default=None)
 
 
 def angles(first: Evidence, second: Evidence) -> pd.Series:
     """Angle (rad) between the directions of two runs, by the τ at which both land. Reads `sketch`."""
     import pandas as pd
 
-    a, b = (_directions(run.tables["sketch"]) for run in (first, second))
+    a, b = (  # a row a landing, a column a bucket of the sketch
+        _landed(run.tables["sketch"]).pivot(index="tau", columns="bucket", values="value") for run in (first, second)
+    )
     common = a.index.intersection(b.index)
     chord = np.linalg.norm(a.loc[common].to_numpy() - b.loc[common].to_numpy(), axis=1)
     return pd.Series(2 * np.arcsin(np.minimum(chord / 2, 1.0)), index=common)
 
 
-def _directions(sketch: pd.DataFrame) -> pd.DataFrame:
-    """A row a landing, indexed by τ; a column a bucket of the sketch."""
-    rows = sketch[sketch["landed"].astype(bool)]
-    return rows.assign(tau=rows["tau"].round(DIGITS)).pivot(index="tau", columns="bucket", values="value")
+def _landed(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows at which a step lands, with τ rounded."""
+    return table[table["landed"].astype(bool)].assign(tau=lambda rows: rows["tau"].round(DIGITS))

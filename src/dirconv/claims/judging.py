@@ -1,34 +1,20 @@
 """Judging a claim: from its evidence by member to an outcome for each member, or seed, and the verdict over seeds.
 
-Here is done once what every rule needs before it sees its evidence:
-
-==========  ====================================================================================================
-pairs       a run goes with the same run at half the tolerance, verified from the two recorded specifications
-grouping    a rule with `across` gets all runs of one seed together
-assumption  ℒ < ℓ(0) must hold at the end, and the run must have reached a goal
-degree      the network must have a declared degree
-cut         path and snapshot tables begin at the first step with ℒ < ℓ(0), and τ and ζ count from there
-==========  ====================================================================================================
-
-Reads no files.
+Before a rule sees its evidence, a run is paired with the same run at half the tolerance, runs are grouped, and what the
+rule asks for (see `rules.Rule`) is checked: assumption and degree. Then tables begin at the first step with ℒ < ℓ(0),
+and τ and ζ count from there. Reads no files.
 """
-
-from __future__ import annotations
 
 import dataclasses
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dirconv.claims import Evidence, Outcome, inconclusive, over_seeds, registry
 from dirconv.claims.halving import is_half
+from dirconv.claims.rules import Rule
 from dirconv.errors import UserError
 from dirconv.goals import GOALS
 from dirconv.options import parse
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from dirconv.claims.rules import Rule
 
 NUMERICS = 1
 GOES_THROUGH = ("halving",)
@@ -42,17 +28,13 @@ def judge(name: str, claim: registry.Claim, evidence: dict[str, Evidence]) -> tu
     """
     module = registry.rule(claim.rule)
     thresholds = parse(module.Thresholds, claim.thresholds, f"{name}.thresholds")
-    if module.RULE.across:
-        groups = {
-            seed: [run for member, run in evidence.items() if _seed(member) == seed]
-            for seed in dict.fromkeys(map(_seed, evidence))
-        }
-    else:
-        groups = {member: [run] for member, run in _paired(name, claim, module.RULE, evidence).items()}
+    across = module.RULE.across
+    groups: dict[str, list[Evidence]] = {}
+    for member, run in (evidence if across else _paired(name, claim, module.RULE, evidence)).items():
+        groups.setdefault(member.partition("/")[2] if across else member, []).append(run)
     if not groups:
-        raise UserError(
-            f"claim {name}: no seed of {claim.runs[0]} is also one of {claim.halved}; give them one in common"
-        )
+        looser, half = claim.runs[0], claim.halved
+        raise UserError(f"claim {name}: no seed of {looser} is also one of {half}; give them one in common")
     outcomes = {key: outcome(module, runs, thresholds) for key, runs in groups.items()}
     return outcomes, over_seeds(list(outcomes.values()))
 
@@ -60,8 +42,7 @@ def judge(name: str, claim: registry.Claim, evidence: dict[str, Evidence]) -> tu
 def outcome(module: ModuleType, runs: list[Evidence], thresholds: Any) -> Outcome:
     """The answer of a rule's module for one run, or for all of one seed where it judges across runs."""
     rule = module.RULE
-    reason = next(filter(None, (_unmet(rule, run) for run in runs)), "")
-    if reason:
+    if reason := next(filter(None, (_unmet(rule, run) for run in runs)), ""):
         return inconclusive(reason)
     if rule.assumption:
         runs = [_cut(run) for run in runs]
@@ -74,22 +55,16 @@ def _paired(name: str, claim: registry.Claim, rule: Rule, evidence: dict[str, Ev
     """Every run that is judged, with its pairs. Runs at half the tolerance are judged in pairs only."""
     pairs = {}
     for member, half in evidence.items():
-        looser = f"{claim.runs[0]}/{_seed(member)}"
-        if _run(member) == claim.halved and looser in evidence:
-            why_not = is_half(evidence[looser].record["specification"], half.record["specification"])
-            if why_not:
+        run, _, seed = member.partition("/")
+        looser = f"{claim.runs[0]}/{seed}"
+        if run == claim.halved and looser in evidence:
+            if why_not := is_half(evidence[looser].record["specification"], half.record["specification"]):
                 raise UserError(f"claim {name}: {member} is not {looser} at half the tolerance: {why_not}")
             pairs[looser] = (evidence[looser], half)
-    if rule.paired:
-        return {
-            member: dataclasses.replace(evidence[member], pairs=(pairs[member],))
-            for member in evidence
-            if member in pairs
-        }
     return {
-        member: dataclasses.replace(run, pairs=tuple(pairs.values()))
+        member: dataclasses.replace(run, pairs=(pairs[member],) if rule.paired else tuple(pairs.values()))
         for member, run in evidence.items()
-        if _run(member) != claim.halved
+        if (member in pairs if rule.paired else member.partition("/")[0] != claim.halved)
     }
 
 
@@ -110,30 +85,17 @@ def _cut(run: Evidence) -> Evidence | None:
 
     None where that leaves a table of snapshots without a row.
     """
-    path = run.tables["path"]
+    path, tables = run.tables["path"], {}
     first = int(path["below"].to_numpy().argmax())
     start = path["tau"].iloc[first]
-    tables = {name: _snapshots(table, start) for name, table in run.tables.items()}
-    if any(table.empty and not run.tables[name].empty for name, table in tables.items()):
-        return None
+    for name, table in run.tables.items():
+        # a table with a column `below` of its own holds other paths than the run's, and its rule cuts it
+        if {"snapshot", "tau"} <= set(table) and "below" not in table:
+            after = table[table["tau"] >= start]
+            if after.empty and not table.empty:
+                return None
+            table = after.assign(tau=after["tau"] - start)
+        tables[name] = table
     path = path.iloc[first:]
     tables["path"] = path.assign(**{column: path[column] - path[column].iloc[0] for column in ("tau", "zeta")})
     return dataclasses.replace(run, tables=tables)
-
-
-def _snapshots(table: pd.DataFrame, start: float) -> pd.DataFrame:
-    """A table with rows a snapshot from τ = `start` on, counted from there; any other table as it is.
-
-    A table with a column `below` of its own holds other paths than the run's, and its rule cuts it.
-    """
-    if not {"snapshot", "tau"} <= set(table) or "below" in table:
-        return table
-    return table[table["tau"] >= start].assign(tau=lambda rows: rows["tau"] - start)
-
-
-def _run(member: str) -> str:
-    return member.partition("/")[0]
-
-
-def _seed(member: str) -> str:
-    return member.partition("/")[2]

@@ -4,8 +4,6 @@ An entry is a claim. Cross-checks of a claim (half the tolerance, another way to
 and inherit from it. `load` returns claims and checks side by side, a check right after its claim.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Iterator
@@ -15,7 +13,6 @@ from typing import Any, Literal
 from dirconv.errors import UserError
 from dirconv.options import configurable, did_you_mean, load_yaml, modules, parse, plugin
 
-RULES = "claims.rules"
 SHARED = "shared"  # top-level key that is no claim: thresholds under YAML anchors
 CHECKS = "checks"
 PARTS = {  # in the order in which they are shown
@@ -23,6 +20,11 @@ PARTS = {  # in the order in which they are shown
     "extension": "Beyond the paper",
     "reviewer": "What the paper's reviewers asked",
     "control": "Controls: what must come out",
+}
+NOT_IN_A_CHECK = {
+    CHECKS: "a check has no checks; make it a claim, or put them under its claim",
+    "part": "a check stands in the part of its claim; leave it out",
+    "checks_claim": "the claim that it stands under; leave it out",
 }
 INHERITED = ("part", "source", "assumptions", "runs", "rule", "thresholds", "expected", "figure")
 
@@ -59,7 +61,7 @@ class Claim:
 @functools.cache
 def rule(name: str, where: str = "rule"):
     """The module of that rule."""
-    return plugin(RULES, name, where)
+    return plugin("claims.rules", name, where)
 
 
 def load(path: Path) -> dict[str, Claim]:
@@ -73,11 +75,14 @@ def load(path: Path) -> dict[str, Claim]:
     if not isinstance(values, dict) or not values.keys() - {SHARED}:
         raise UserError(f"{path}: expected a mapping from claim ids to entries")
     _refuse_duplicate_keys(path)
-    claims: dict[str, Claim] = {}
+    claims, figures = {}, modules("figures")
     for name, where, entry in _entries(values, str(path)):
         if name in claims:
             raise UserError(f"{where}: another claim or check has that id; choose another")
-        claims[name] = _claim(entry, where)
+        claims[name] = claim = parse(Claim, entry, where)
+        parse(rule(claim.rule, f"{where}.rule").Thresholds, claim.thresholds, f"{where}.thresholds")
+        if claim.figure not in figures:
+            raise UserError(f"{where}.figure: unknown {claim.figure!r}{did_you_mean(claim.figure, figures)}")
     return claims
 
 
@@ -89,57 +94,40 @@ def _entries(values: dict[str, Any], path: str) -> Iterator[tuple[str, str, Any]
             continue
         if not isinstance(value, dict):
             raise UserError(f"{where}: expected a mapping of part, title, statement, source, …")
-        _refuse(value, where, "checks_claim", f"put the entry under `{CHECKS}` of the claim that it checks")
+        _refuse(value, where, {"checks_claim": f"put the entry under `{CHECKS}` of the claim that it checks"})
         yield name, where, {key: item for key, item in value.items() if key != CHECKS}
         checks = value.get(CHECKS, {})
         if not isinstance(checks, dict):
             raise UserError(f"{where}.{CHECKS}: expected a mapping from ids to checks")
         inherited = {key: value[key] for key in INHERITED if key in value}
-        for check, own in checks.items():
+        for check, differing in checks.items():
             place = f"{where}.{CHECKS}.{check}"
-            if not isinstance(own, dict):
+            if not isinstance(differing, dict):
                 raise UserError(f"{place}: expected a mapping of title, statement and what differs from the claim")
-            _refuse(own, place, CHECKS, "a check has no checks; make it a claim, or put them under its claim")
-            _refuse(own, place, "part", "a check stands in the part of its claim; leave it out")
-            _refuse(own, place, "checks_claim", "the claim that it stands under; leave it out")
-            yield check, place, {**inherited, **own, "checks_claim": name}
+            _refuse(differing, place, NOT_IN_A_CHECK)
+            yield check, place, {**inherited, **differing, "checks_claim": name}
 
 
-def _refuse(entry: dict[str, Any], where: str, key: str, why: str) -> None:
-    if key in entry:
-        raise UserError(f"{where}.{key}: {why}")
-
-
-def _claim(entry: Any, where: str) -> Claim:
-    """A claim, its rule, thresholds and figure validated."""
-    claim = parse(Claim, entry, where)
-    parse(rule(claim.rule, f"{where}.rule").Thresholds, claim.thresholds, f"{where}.thresholds")
-    if claim.figure not in modules("figures"):
-        known = modules("figures")
-        raise UserError(f"{where}.figure: unknown {claim.figure!r}{did_you_mean(claim.figure, known)}")
-    return claim
+def _refuse(entry: dict[str, Any], where: str, reasons: dict[str, str]) -> None:
+    for key, why in reasons.items():
+        if key in entry:
+            raise UserError(f"{where}.{key}: {why}")
 
 
 def _refuse_duplicate_keys(path: Path) -> None:
     """UserError for a key that a mapping has twice: YAML would silently keep the last."""
     import yaml
 
-    # keys are scalars: any other would have been refused before
-    waiting, visited = [yaml.compose(Path(path).read_text(), Loader=yaml.SafeLoader)], set()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in visited or isinstance(node, yaml.ScalarNode):
-            continue
-        visited.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-            continue
-        keys = set()
-        for key, value in node.value:
-            if key.value in keys:
-                raise UserError(f"{path}: line {key.start_mark.line + 1}: the key {key.value!r} is there twice")
-            keys.add(key.value)
-            waiting.append(value)
+    class Loader(yaml.SafeLoader):
+        def compose_mapping_node(self, anchor):
+            node, keys = super().compose_mapping_node(anchor), set()
+            for key, _ in node.value:  # scalars: any other key would have been refused before
+                if key.value in keys:
+                    raise UserError(f"{path}: line {key.start_mark.line + 1}: the key {key.value!r} is there twice")
+                keys.add(key.value)
+            return node
+
+    yaml.compose(Path(path).read_text(), Loader=Loader)
 
 
 def checks(claims: dict[str, Claim], name: str) -> list[str]:

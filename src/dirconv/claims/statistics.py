@@ -19,8 +19,6 @@ speed that stands still from one that decays after a time much longer than the r
 is not the law.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 
@@ -58,9 +56,7 @@ class Decay:
 
 def student(free: int) -> float:
     """Half the width of a 95 % interval over its standard error: Student's, with `free` degrees of freedom."""
-    from scipy.special import (
-        stdtrit,
-    )  # imported here: a dry run of the workflow needs no fit; scipy.stats takes a second
+    from scipy.special import stdtrit  # here: a dry run of the workflow needs no fit; scipy.stats takes a second
 
     return float(stdtrit(free, 0.5 + CONFIDENCE / 2))
 
@@ -124,8 +120,7 @@ def _fit(middle: np.ndarray, logarithm: np.ndarray, intervals: np.ndarray, last:
     residuals = np.sqrt(weight) * (logarithm - level + exponent[:, None] * x)
     squares = (residuals**2).sum(1)
     best = int(squares.argmin())
-    correlation = neighbour_correlation(residuals[best])
-    spread = max(squares[best] / (n - 3), RESOLUTION**2) * (1 + correlation) / (1 - correlation)
+    spread, correlation = variance(residuals[best], n - 3)
     kept = squares <= squares[best] + spread * fisher(n - 3)
     width = student(n - 3) * np.sqrt(spread / scale)
     low, high = exponent - width, exponent + width
@@ -165,14 +160,17 @@ def _slope_ahead(middle: np.ndarray, logarithm: np.ndarray, weight: np.ndarray, 
     normal = np.linalg.inv((design.T * weight) @ design)
     coefficients = normal @ (design.T @ (weight * logarithm))
     residuals = np.sqrt(weight) * (logarithm - design @ coefficients)
-    correlation = neighbour_correlation(residuals)
-    spread = max(float((residuals**2).sum()) / (len(x) - 3), RESOLUTION**2) * (1 + correlation) / (1 - correlation)
+    spread, _ = variance(residuals, len(x) - 3)
     at = np.array([0.0, 1.0, math.log(EXTRAPOLATION)])
     return float(at @ coefficients + student(len(x) - 3) * math.sqrt(spread * (at @ normal @ at)))
 
 
-def neighbour_correlation(residuals: np.ndarray) -> float:
-    """Correlation of neighbouring residuals (k,) of a fit, from 0 to LARGEST_CORRELATION."""
+def variance(residuals: np.ndarray, free: int) -> tuple[float, float]:
+    """Variance of a fit's residuals (k,), at least RESOLUTION² and widened where neighbours correlate; the correlation.
+
+    free: degrees of freedom. The correlation is taken from 0 to LARGEST_CORRELATION.
+    """
     total = float((residuals**2).sum())
     correlation = float((residuals[1:] * residuals[:-1]).sum()) / total if total > 0 else 0.0
-    return min(max(correlation, 0.0), LARGEST_CORRELATION)
+    correlation = min(max(correlation, 0.0), LARGEST_CORRELATION)
+    return max(total / free, RESOLUTION**2) * (1 + correlation) / (1 - correlation), correlation

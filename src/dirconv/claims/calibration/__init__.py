@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dirconv.claims import Evidence, Verdict, judging, registry
-from dirconv.claims.calibration._forms import Speed
 from dirconv.errors import UserError
 from dirconv.options import parse, plugin
 
@@ -34,6 +33,31 @@ OUTCOMES = ("wrong_supported", "wrong_contradicted", "inconclusive")
 SETS = ("tuning", "held_out", "mixed", "ridges")  # a case's random numbers depend on the place in this order
 READ = ("tau", "zeta", "cos")  # columns that the rules need in every row
 SPECIFICATION = {"rules": sorted(CLAIMS.values()), "sets": list(SETS)}  # what scores depend on
+PER_FAMILY = 60  # cases
+
+
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """tan ∠ as a function of τ, arrays of one shape, observed up to τ = `end`."""
+
+    at: Callable[[np.ndarray], np.ndarray]
+    end: float
+    chatter: float = 0.0  # added to the recorded speed by steps that jump to and fro, and get nowhere
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """Speeds of one form."""
+
+    draw: Callable[[np.random.Generator], Speed]
+    converges: bool
+    aligns: bool
+    cases: int = PER_FAMILY
+
+
+def between(random: np.random.Generator, low: float, high: float) -> float:
+    """A random number from `low` to `high` whose logarithm is uniform."""
+    return math.exp(random.uniform(math.log(low), math.log(high)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,14 +1,14 @@
 """The families that the rules are reported on: other forms and other noise than in `tuning`."""
 
-from __future__ import annotations
-
+import functools
 import math
 
 import numpy as np
 
-from dirconv.claims.calibration._forms import PER_FAMILY, Family, Speed, between
+from dirconv.claims.calibration import PER_FAMILY, Family, Speed, between
 
 NUMERICS = 1
+_end = functools.partial(between, low=1.2, high=60)
 
 
 def noise(random: np.random.Generator, count: int) -> np.ndarray:
@@ -21,10 +21,6 @@ def noise(random: np.random.Generator, count: int) -> np.ndarray:
         last = memory * last + math.sqrt(1 - memory**2) * shocks[index]
         logarithms[index] = last
     return np.exp(size * logarithms)
-
-
-def _end(random: np.random.Generator) -> float:
-    return between(random, 1.2, 60)
 
 
 def _well(random: np.random.Generator) -> Speed:

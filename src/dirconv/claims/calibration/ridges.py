@@ -6,14 +6,12 @@ recorded path by jumping to and fro across kinks, a constant share of τ at a gi
 converge and with paths that creep. No rule was changed because of this set.
 """
 
-from __future__ import annotations
-
 import dataclasses
+from functools import partial
 
 import numpy as np
 
-from dirconv.claims.calibration import mixed, tuning
-from dirconv.claims.calibration._forms import Family, Speed, between
+from dirconv.claims.calibration import Family, Speed, between, mixed, tuning
 
 NUMERICS = 1
 GOES_THROUGH = ("calibration.mixed", "calibration.tuning")
@@ -42,10 +40,8 @@ def _chatter(random: np.random.Generator, creeps: bool) -> Speed:
 
 
 FAMILIES = {
-    "ridge": Family(lambda random: _ridge(random, creeps=False), converges=True, aligns=True, cases=CASES),
-    "ridge, then creep": Family(lambda random: _ridge(random, creeps=True), converges=False, aligns=True, cases=CASES),
-    "chatter": Family(lambda random: _chatter(random, creeps=False), converges=True, aligns=True, cases=CASES),
-    "chatter on a creep": Family(
-        lambda random: _chatter(random, creeps=True), converges=False, aligns=True, cases=CASES
-    ),
+    "ridge": Family(partial(_ridge, creeps=False), converges=True, aligns=True, cases=CASES),
+    "ridge, then creep": Family(partial(_ridge, creeps=True), converges=False, aligns=True, cases=CASES),
+    "chatter": Family(partial(_chatter, creeps=False), converges=True, aligns=True, cases=CASES),
+    "chatter on a creep": Family(partial(_chatter, creeps=True), converges=False, aligns=True, cases=CASES),
 }

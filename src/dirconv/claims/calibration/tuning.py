@@ -1,23 +1,19 @@
 """The families that the rules were tuned on."""
 
-from __future__ import annotations
-
+import functools
 import math
 
 import numpy as np
 
-from dirconv.claims.calibration._forms import PER_FAMILY, Family, Speed, between
+from dirconv.claims.calibration import PER_FAMILY, Family, Speed, between
 
 NUMERICS = 1
+_end = functools.partial(between, low=1.5, high=30)
 
 
 def noise(random: np.random.Generator, count: int) -> np.ndarray:
     """Independent log-normal factors, of 0, 2, 10 or 30 %."""
     return np.exp(random.choice([0.0, 0.02, 0.1, 0.3]) * random.normal(size=count))
-
-
-def _end(random: np.random.Generator) -> float:
-    return between(random, 1.5, 30)
 
 
 def _power(random: np.random.Generator, low: float, high: float) -> Speed:

@@ -1,11 +1,9 @@
 """What the rules about a limit share: has something that travels with τ only a finite way to go?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dirconv.claims import Outcome, Verdict, inconclusive
-from dirconv.claims.rules import _common
+from dirconv.claims.rules import Rule, too_short
 from dirconv.claims.statistics import decay
 from dirconv.options import configurable
 
@@ -20,10 +18,13 @@ JUDGED = (
 )
 
 
-@configurable
-class Convergence:
-    """Thresholds of a convergence."""
+def rule(*tables: str, statistic: str, nor: str = "", degree: bool = False) -> Rule:
+    """The declaration of a rule about a limit. nor: where else it says nothing."""
+    return Rule(tables=tables, statistic=statistic, threshold="exponent", judged=JUDGED + nor, degree=degree)
 
+
+@configurable
+class Thresholds:
     exponent: float  # 1 is where ∫τ^(−P) dτ stops converging
     resolution: float  # of P: an exponent this little above the threshold cannot be told from one below
     remaining: float  # longest way that may remain, in the unit of what travels
@@ -31,14 +32,13 @@ class Convergence:
     decades: float  # of τ over which P is fitted
 
 
-def convergence(tau: np.ndarray, travelled: np.ndarray, end: float, thresholds: Convergence, unit: str) -> Outcome:
+def convergence(tau: np.ndarray, travelled: np.ndarray, end: float, thresholds: Thresholds, unit: str) -> Outcome:
     """Does what has `travelled` so far at each τ, arrays (k,), converge? `end` is the last τ of the run."""
     fit = decay(tau, travelled, thresholds.decades)
     if fit is None:
         return inconclusive("too few points in τ for a decay exponent")
     interval = (fit.exponent, fit.low, fit.high)
-    short = _common.too_short(end, thresholds.tau)
-    if short:
+    if short := too_short(end, thresholds.tau):
         return inconclusive(short, *interval)
     if fit.low > thresholds.exponent and fit.remaining <= thresholds.remaining:
         return Outcome(Verdict.SUPPORTED, *interval, f"at most {fit.remaining:.3g} {unit} remain to be travelled")

@@ -3,12 +3,10 @@
 Judged on the flow's velocity: a ReLU network slides along kinks, where the gradient at a point is one of many.
 """
 
-from __future__ import annotations
-
 import math
 
-from dirconv.claims import Evidence, Outcome, Verdict, halving, inconclusive
-from dirconv.claims.rules import Rule, _common
+from dirconv.claims import Evidence, Outcome, decided, halving, inconclusive
+from dirconv.claims.rules import Rule, too_short
 from dirconv.claims.statistics import decay
 from dirconv.options import configurable
 
@@ -31,8 +29,6 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of an alignment."""
-
     cos: float  # least cos at the end
     stalled: float  # median cos below which a tan ∠ that has stopped falling contradicts
     decay: float  # slope −d ln tan/d ln τ above which tan ∠ is falling
@@ -47,8 +43,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     end = path["tau"].iloc[-1]
     late = path.loc[path["tau"] >= min(0.9 * end, end), "cos"]
     interval = (float(late.median()), float(late.min()), float(late.max()))
-    short = _common.too_short(end, thresholds.tau)
-    if short:
+    if short := too_short(end, thresholds.tau):
         return inconclusive(short, *interval)
     moved = halving.largest_change_of_cos(evidence.pairs)
     if moved is None and math.isfinite(thresholds.halving):
@@ -58,9 +53,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     fit = decay(path["tau"].to_numpy(), path["zeta"].to_numpy(), thresholds.decades)
     if fit is None:
         return inconclusive("too few steps for a decay exponent", *interval)
-    falling = f"at the end tan ∠ falls like τ^(−p), p in [{fit.slope_low:.2f}, {fit.slope_high:.2f}]"
-    if interval[1] >= thresholds.cos and fit.slope_low > thresholds.decay:
-        return Outcome(Verdict.SUPPORTED, *interval, falling)
-    if interval[0] < thresholds.stalled and max(fit.slope_high - thresholds.decay, fit.high - 1) < 0:
-        return Outcome(Verdict.CONTRADICTED, *interval, falling)
-    return inconclusive(falling, *interval)
+    aligned = interval[1] >= thresholds.cos and fit.slope_low > thresholds.decay
+    stalled = interval[0] < thresholds.stalled and max(fit.slope_high - thresholds.decay, fit.high - 1) < 0
+    reason = f"at the end tan ∠ falls like τ^(−p), p in [{fit.slope_low:.2f}, {fit.slope_high:.2f}]"
+    return decided(aligned, stalled, reason, *interval)

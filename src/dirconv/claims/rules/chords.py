@@ -4,24 +4,15 @@ The path length ζ adds up every step, and with it every jump to and fro across 
 A chord between two distant τ does not. It is at most as long as the path between them.
 """
 
-from __future__ import annotations
-
 from dirconv.claims import Evidence, Outcome
-from dirconv.claims.rules import Rule, _convergence
+from dirconv.claims.rules._convergence import Thresholds, convergence, rule
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-RULE = Rule(
-    tables=("path", "limit"),
-    statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)",
-    threshold="exponent",
-    judged=_convergence.JUDGED,
-)
-Thresholds = _convergence.Convergence
+RULE = rule("path", "limit", statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)")
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed; the remaining way is in radians."""
     limit = evidence.tables["limit"].dropna(subset="chords")
     tau, chords = limit["tau"].to_numpy(), limit["chords"].to_numpy()
-    return _convergence.convergence(tau, chords, float(evidence.tables["path"]["tau"].iloc[-1]), thresholds, "rad")
+    return convergence(tau, chords, float(evidence.tables["path"]["tau"].iloc[-1]), thresholds, "rad")

@@ -1,8 +1,6 @@
 """Does the flow from initialization reach ℒ < ℓ(0), where the theorems begin?"""
 
-from __future__ import annotations
-
-from dirconv.claims import Evidence, Outcome, Verdict
+from dirconv.claims import Evidence, Outcome, Verdict, decided
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable
 
@@ -18,13 +16,10 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of a descent."""
-
     steps: float  # within which ℒ < ℓ(0) is to be reached
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     start = evidence.tables["start"]
     first, last = start.iloc[0], start.iloc[-1]
     steps = float(last["step"])
@@ -35,5 +30,4 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         f"after flow time {last['time']:.3g} of the mean loss; till then the smoothed margin went from "
         f"{first['smoothed_margin']:.2g} to {last['smoothed_margin']:.2g}"
     )
-    verdict = Verdict.SUPPORTED if steps <= thresholds.steps else Verdict.INCONCLUSIVE
-    return Outcome(verdict, steps, reason=reason)
+    return decided(steps <= thresholds.steps, False, reason, steps)

@@ -1,8 +1,6 @@
 """Are the rates of ã and ζ the sums of their radial and spherical parts, wherever margins are resolved?"""
 
-from __future__ import annotations
-
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable
 
@@ -21,15 +19,12 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of the identities of the decomposition."""
-
     difference: float  # relative, up to which two sides agree
     broken: float  # relative, above which they do not
     resolution: float  # of ln q, q the softmin weights
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     table = evidence.tables["decomposition"]
     resolved = table[table["resolution"] <= thresholds.resolution]
     if resolved.empty:
@@ -40,8 +35,4 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     value = float(worst["difference"])
     reason = f"{worst['quantity']} at τ = {worst['tau']:.3g}, of {resolved['snapshot'].nunique()} points"
     reason += f" (margins are resolved at those, of {table['snapshot'].nunique()})"
-    if value <= thresholds.difference:
-        return Outcome(Verdict.SUPPORTED, value, reason=reason)
-    if value > thresholds.broken:
-        return Outcome(Verdict.CONTRADICTED, value, reason=reason)
-    return inconclusive(reason, value)
+    return decided(value <= thresholds.difference, value > thresholds.broken, reason, value)

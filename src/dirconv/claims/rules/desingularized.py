@@ -1,10 +1,8 @@
 r"""Is the path's length controlled by a power of what the smoothed margin has left to rise? ζ_∞ − ζ ∝ (a − ã)^κ."""
 
-from __future__ import annotations
-
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
 from dirconv.claims.desingularize import KAPPA, exponent
-from dirconv.claims.rules import Rule, _common
+from dirconv.claims.rules import Rule, too_short
 from dirconv.options import configurable
 
 NUMERICS = 1
@@ -24,23 +22,19 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of the exponent of a desingularizing function."""
-
     exponent: float  # any κ above 0 leaves a finite way
     since: float  # share of τ that is passed over
     tau: float  # growth of ln‖W‖ before which nothing is decided
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     path = evidence.tables["path"]
     tau, zeta, margin = (path[column].to_numpy() for column in ("tau", "zeta", "smoothed_margin"))
     fit = exponent(tau, zeta, margin, thresholds.since * tau[-1])
     if fit is None:
         return inconclusive("too few steps over which the smoothed margin rises by more than rounding")
     interval = (fit.kappa, fit.low, fit.high)
-    short = _common.too_short(tau[-1], thresholds.tau)
-    if short:
+    if short := too_short(tau[-1], thresholds.tau):
         return inconclusive(short, *interval)
     if fit.low > thresholds.exponent:
         return Outcome(Verdict.SUPPORTED, *interval, f"{fit.secants} secants")

@@ -1,8 +1,6 @@
 """Is f(cW) = c^L f(W) for the degree L that is declared?"""
 
-from __future__ import annotations
-
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable
 
@@ -19,21 +17,14 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of a relative deviation."""
-
     supported: float  # up to which it is rounding
     contradicted: float  # above which the network is not homogeneous
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run."""
     table = evidence.tables["homogeneity"]
     if table["deviation"].isna().any():
         return inconclusive("the deviation is no number")
     worst = table.loc[table["deviation"].idxmax()]
     deviation, where = float(worst["deviation"]), f"at c = {worst['scale']:g}"
-    if deviation <= thresholds.supported:
-        return Outcome(Verdict.SUPPORTED, deviation, reason=where)
-    if deviation > thresholds.contradicted:
-        return Outcome(Verdict.CONTRADICTED, deviation, reason=where)
-    return inconclusive(where, deviation)
+    return decided(deviation <= thresholds.supported, deviation > thresholds.contradicted, where, deviation)

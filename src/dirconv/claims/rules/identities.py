@@ -9,18 +9,11 @@ growth        L ∫ tan² ∠ dτ ≤ ln(ã_end/ã_0): by how much the left side
 The first two hold for every loss; the third for exponential loss, and for logistic loss once ℒ < ℓ(0).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, decided
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NUMERICS = 1
 RULE = Rule(
@@ -36,38 +29,26 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of the relative violation of an identity."""
-
     violation: float  # up to which it holds
     broken: float  # above which it does not
 
 
-def violations(path: pd.DataFrame, layers: pd.DataFrame, degree: int) -> dict[str, float]:
-    """Each identity's violation, from the first row with ℒ < ℓ(0) to the last."""
+def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    path, degree = evidence.tables["path"], evidence.record["specification"]["degree"]
     tau, zeta, tan = (path[column].to_numpy() for column in ("tau", "zeta", "tan"))
     width = np.diff(tau)
     length = float((width * (tan[1:] + tan[:-1]) / 2).sum())
     # the velocity belongs to the step that ends: a step's own tangent, so that its start does not count twice
     growth = degree * float((width * tan[1:] ** 2).sum())
     gain = float(np.log(path["smoothed_margin"].iloc[-1] / path["smoothed_margin"].iloc[0]))
-    squares = layers.pivot(index="snapshot", columns="layer", values="layer_norm").to_numpy() ** 2
+    squares = evidence.tables["layers"].pivot(index="snapshot", columns="layer", values="layer_norm").to_numpy() ** 2
     start, end = squares[0], squares[-1]
     drift = np.abs((end - start)[:, None] - (end - start)[None, :]).max() / end.sum()
-    return {
+    violations = {
         "speed": abs(zeta[-1] - zeta[0] - length) / max(zeta[-1] - zeta[0], 1e-12),
         "balance": float(drift),
         "growth": max(growth - gain, 0.0) / max(gain, 1e-12),
     }
-
-
-def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
-    degree = evidence.record["specification"]["degree"]
-    by_identity = violations(evidence.tables["path"], evidence.tables["layers"], degree)
-    worst = max(by_identity.values())
-    reason = ", ".join(f"{name} {value:.2g}" for name, value in by_identity.items())
-    if worst <= thresholds.violation:
-        return Outcome(Verdict.SUPPORTED, worst, reason=reason)
-    if worst > thresholds.broken:
-        return Outcome(Verdict.CONTRADICTED, worst, reason=reason)
-    return inconclusive(reason, worst)
+    worst = max(violations.values())
+    reason = ", ".join(f"{name} {value:.2g}" for name, value in violations.items())
+    return decided(worst <= thresholds.violation, worst > thresholds.broken, reason, worst)

@@ -1,8 +1,6 @@
 r"""Is the computed path the flow's? The same run at half the tolerance must come to the same direction."""
 
-from __future__ import annotations
-
-from dirconv.claims import Evidence, Outcome, Verdict, halving, inconclusive
+from dirconv.claims import Evidence, Outcome, decided, halving, inconclusive
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable
 
@@ -19,8 +17,6 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of the angle between two directions."""
-
     angle: float  # rad, up to which they are the same
     far: float  # rad, above which they are not
     tau: float  # that both runs must have reached
@@ -36,9 +32,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     end = float(angles.index[-1])
     if end < thresholds.tau:
         return inconclusive(f"compared up to τ = {end:g} only; {thresholds.tau:g} is needed", *interval)
+    same, different = interval[0] <= thresholds.angle, interval[0] > thresholds.far
     reason = f"compared at {len(angles)} values of τ up to {end:g}"
-    if interval[0] <= thresholds.angle:
-        return Outcome(Verdict.SUPPORTED, *interval, reason)
-    if interval[0] > thresholds.far:
-        return Outcome(Verdict.CONTRADICTED, *interval, reason)
-    return inconclusive(f"{reason}: the direction still depends on the tolerance", *interval)
+    reason += "" if same or different else ": the direction still depends on the tolerance"
+    return decided(same, different, reason, *interval)

@@ -1,10 +1,8 @@
 """Does training on, after every training example is classified, move test examples away from the decision boundary?"""
 
-from __future__ import annotations
-
 import math
 
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable
 
@@ -23,14 +21,11 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of a ratio of distances."""
-
     gain: float  # by which the ratio must differ from 1
     tau: float  # growth of ln‖W‖ before which nothing is decided
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     table = evidence.tables["generalization"]
     table = table[table["below"].cummax()]
     if len(table) < 2:
@@ -46,8 +41,4 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         return inconclusive(f"ln‖W‖ grew by only {grown:.3g}, {thresholds.tau:g} is needed; {reason}", ratio)
     if not math.isfinite(ratio):
         return inconclusive(f"no distance is known; {reason}")
-    if ratio >= 1 + thresholds.gain:
-        return Outcome(Verdict.SUPPORTED, ratio, reason=reason)
-    if ratio <= 1 - thresholds.gain:
-        return Outcome(Verdict.CONTRADICTED, ratio, reason=reason)
-    return inconclusive(reason, ratio)
+    return decided(ratio >= 1 + thresholds.gain, ratio <= 1 - thresholds.gain, reason, ratio)

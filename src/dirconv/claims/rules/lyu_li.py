@@ -5,37 +5,31 @@ along some sequence of times, and limit points of the direction are stationary. 
 moves for ever, as tan ∠ = 1/τ does: only a finite ∫ tan ∠ dτ, the path's length, makes it converge.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, inconclusive
-from dirconv.claims.rules import Rule, _convergence
+from dirconv.claims import Evidence, Outcome, Verdict
+from dirconv.claims.rules import _convergence
+from dirconv.claims.rules._convergence import convergence, rule
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-RULE = Rule(
-    tables=("path",),
+RULE = rule(
+    "path",
     statistic="exponent P of tan ∠ = A (τ + τ₀)^(−P): above 1/2 the square's integral is finite, above 1 its own",
-    threshold="exponent",
-    judged=_convergence.JUDGED
-    + " Nor where Lyu and Li's bound is exceeded by more than the share violation: such a path is not the flow's.",
+    nor=" Nor where Lyu and Li's bound is exceeded by more than the share violation: such a path is not the flow's.",
     degree=True,
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Thresholds(_convergence.Convergence):
-    """Thresholds of the path's convergence, and of Lyu and Li's bound."""
-
+class Thresholds(_convergence.Thresholds):
     violation: float  # share by which the bound may be exceeded
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     path = evidence.tables["path"]
     tau, zeta = path["tau"].to_numpy(), path["zeta"].to_numpy()
     step = np.diff(tau)
@@ -44,7 +38,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     margin = path["smoothed_margin"].to_numpy()
     bound = math.log(margin[-1] / margin[0]) / evidence.record["specification"]["degree"]
     both = f"∫ tan² ∠ dτ = {squared:.3g}, at most {bound:.3g} by Lyu and Li; ∫ tan ∠ dτ = {zeta[-1]:.3g} so far"
-    outcome = _convergence.convergence(tau, zeta, tau[-1], thresholds, "rad of path")
+    outcome = convergence(tau, zeta, tau[-1], thresholds, "rad of path")
     if not squared <= bound * (1 + thresholds.violation):
-        return inconclusive(f"the bound does not hold: {both}", outcome.value, outcome.low, outcome.high)
+        return dataclasses.replace(outcome, verdict=Verdict.INCONCLUSIVE, reason=f"the bound does not hold: {both}")
     return dataclasses.replace(outcome, reason=f"{both}; {outcome.reason}")

@@ -1,11 +1,9 @@
 """Does a network reach the global maximum margin, known by a convex problem?"""
 
-from __future__ import annotations
-
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import Rule, _common
+from dirconv.claims import Evidence, Outcome, decided
+from dirconv.claims.rules import Rule, uncertified
 from dirconv.options import configurable
 
 NUMERICS = 1
@@ -23,25 +21,16 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of a normalized margin over the best."""
-
     ratio: float  # from which on the maximum is reached
     ahead: float  # factor on the last gain
     gap: float  # relative duality gap of the bound
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     limit = evidence.tables["limit"]
     tau, ratio = limit["tau"].to_numpy(), limit["ratio"].to_numpy()
     end = float(ratio[-1])
-    unknown = _common.uncertified(limit, thresholds.gap)
-    if unknown:
-        return inconclusive(unknown, end)
     gained = float(end - np.interp(0.5 * tau[-1], tau, ratio))
     reason = f"gained {gained:.2g} over the second half of τ"
-    if end >= thresholds.ratio:
-        return Outcome(Verdict.SUPPORTED, end, reason=reason)
-    if end + thresholds.ahead * gained < thresholds.ratio:
-        return Outcome(Verdict.CONTRADICTED, end, reason=reason)
-    return inconclusive(reason, end)
+    below = end + thresholds.ahead * gained < thresholds.ratio
+    return decided(end >= thresholds.ratio, below, reason, end, unless=uncertified(evidence, thresholds.gap))

@@ -1,25 +1,16 @@
 """Do all normalized margins converge? The variation of the fastest-moving example must be summable in τ."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, inconclusive
-from dirconv.claims.rules import Rule, _convergence
+from dirconv.claims.rules._convergence import Thresholds, convergence, rule
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-RULE = Rule(
-    tables=("path", "margins"),
-    statistic="exponent P of sup_i |dm_i|/dτ = A (τ + τ₀)^(−P), m_i = p_i/‖W‖^L",
-    threshold="exponent",
-    judged=_convergence.JUDGED,
-)
-Thresholds = _convergence.Convergence
+RULE = rule("path", "margins", statistic="exponent P of sup_i |dm_i|/dτ = A (τ + τ₀)^(−P), m_i = p_i/‖W‖^L")
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed; the remaining way is relative to the largest normalized margin."""
     table = evidence.tables["margins"]
     tau = table.groupby("snapshot")["tau"].first().to_numpy()
     if len(tau) < 2:
@@ -28,4 +19,4 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     steps = np.abs(np.diff(margins, axis=0)).max(axis=1) / np.abs(margins[-1]).max()
     travelled = np.concatenate([[0.0], np.cumsum(steps)])
     end = float(evidence.tables["path"]["tau"].iloc[-1])
-    return _convergence.convergence(tau, travelled, end, thresholds, "of the largest normalized margin")
+    return convergence(tau, travelled, end, thresholds, "of the largest normalized margin")

@@ -1,10 +1,8 @@
 """Does a linear predictor's direction go to that of maximum margin, known exactly?"""
 
-from __future__ import annotations
-
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.fits import rate
-from dirconv.claims.rules import Rule, _common
+from dirconv.claims.rules import Rule, uncertified
 from dirconv.options import configurable
 
 NUMERICS = 1
@@ -23,26 +21,18 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of an angle to a known direction."""
-
     angle: float  # rad, at the end
     rate: float  # per unit of τ, below which ln(angle) has stopped falling
     gap: float  # relative duality gap of the optimum
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     limit = evidence.tables["limit"]
     end = float(limit["angle"].iloc[-1])
-    unknown = _common.uncertified(limit, thresholds.gap)
-    if unknown:
+    if unknown := uncertified(evidence, thresholds.gap):
         return inconclusive(unknown, end)
     fall = rate(limit["tau"].to_numpy(), limit["angle"].to_numpy())
     if fall is None:
         return inconclusive("too few points for a rate", end)
     reason = f"the angle falls like e^(−κτ), κ = {fall.kappa:.2f} [{fall.low:.2f}, {fall.high:.2f}]"
-    if end <= thresholds.angle:
-        return Outcome(Verdict.SUPPORTED, end, reason=reason)
-    if fall.high < thresholds.rate:
-        return Outcome(Verdict.CONTRADICTED, end, reason=reason)
-    return inconclusive(reason, end)
+    return decided(end <= thresholds.angle, fall.high < thresholds.rate, reason, end)

@@ -1,11 +1,9 @@
 """Do losses with an exponential tail lead one network from one start to one function?"""
 
-from __future__ import annotations
-
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import Rule, _common
+from dirconv.claims import Evidence, Outcome, decided, inconclusive
+from dirconv.claims.rules import Rule, too_short
 from dirconv.options import configurable
 
 NUMERICS = 1
@@ -24,8 +22,6 @@ REFERENCE, OTHER_TAIL = "exponential", "polynomial"
 
 @configurable
 class Thresholds:
-    """Thresholds of an angle between two functions."""
-
     same: float  # rad, up to which they are the same
     apart: float  # rad, above which they are not
     tau: float  # growth of every loss' ln‖W‖ before which nothing is decided
@@ -39,17 +35,13 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         rows = rows[rows["below"].cummax()]
         end = float(rows["tau"].iloc[-1]) if len(rows) else 0.0
         if end < thresholds.tau:
-            return inconclusive(f"{loss}: {_common.too_short(end, thresholds.tau)}")
+            return inconclusive(f"{loss}: {too_short(end, thresholds.tau)}")
         angle = float(rows["function_to_end"].iloc[-1])
         named.append(f"{loss} {angle:.2g}")
         if loss != OTHER_TAIL:
             ends[loss] = angle
-            earlier = float(np.interp(end / 2, rows["tau"], rows["function_angle"]))
-            settled[loss] = angle > 0.5 * earlier
+            settled[loss] = angle > 0.5 * float(np.interp(end / 2, rows["tau"], rows["function_angle"]))
     worst = max(ends, key=ends.__getitem__)
     reason = "angles to the exponential loss' function, rad: " + ", ".join(named)
-    if ends[worst] <= thresholds.same:
-        return Outcome(Verdict.SUPPORTED, ends[worst], reason=reason)
-    if any(ends[loss] > thresholds.apart and settled[loss] for loss in ends):
-        return Outcome(Verdict.CONTRADICTED, ends[worst], reason=reason)
-    return inconclusive(reason, ends[worst])
+    apart = any(ends[loss] > thresholds.apart and settled[loss] for loss in ends)
+    return decided(ends[worst] <= thresholds.same, apart, reason, ends[worst])

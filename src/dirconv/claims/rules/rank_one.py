@@ -1,8 +1,6 @@
 """Do the layers of a deep linear network become of rank one, and do neighbours come to share a singular vector?"""
 
-from __future__ import annotations
-
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.fits import rate
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable
@@ -23,15 +21,12 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of a layer's rank and of its neighbour's."""
-
     ratio: float  # σ₂/σ₁
     neighbour: float  # rad, between neighbours' singular vectors
     rate: float  # per unit of τ, below which the logarithm has stopped falling
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     worst = evidence.tables["factors"].groupby("snapshot")[["tau", "ratio", "neighbour"]].max()
     ratio, neighbour = float(worst["ratio"].iloc[-1]), float(worst["neighbour"].iloc[-1])
     share = (worst["ratio"] / thresholds.ratio).combine(worst["neighbour"] / thresholds.neighbour, max)
@@ -39,8 +34,5 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if fall is None:
         return inconclusive("too few points for a rate", ratio)
     reason = f"neighbours {neighbour:.2g} rad apart; both fall like e^(−κτ), κ = {fall.kappa:.2f}"
-    if ratio <= thresholds.ratio and neighbour <= thresholds.neighbour:
-        return Outcome(Verdict.SUPPORTED, ratio, reason=reason)
-    if fall.high < thresholds.rate:
-        return Outcome(Verdict.CONTRADICTED, ratio, reason=reason)
-    return inconclusive(reason, ratio)
+    aligned = ratio <= thresholds.ratio and neighbour <= thresholds.neighbour
+    return decided(aligned, fall.high < thresholds.rate, reason, ratio)

@@ -5,8 +5,6 @@ ln(1/ℒ) ≥ roughly ‖W‖^L ã, and ã never falls: so d ln ln(1/ℒ)/dτ �
 the sphere, ln(1/ℒ) → ∞ forces ‖W‖ → ∞.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
@@ -29,8 +27,6 @@ SECANTS = 8
 
 @configurable
 class Thresholds:
-    """Thresholds of the risk's decay."""
-
     growth_ratio: float  # 1 is growth like ‖W‖^L
     log_inverse_risk: float  # ln(1/ℒ) before which nothing is supported
     rise: float  # factor on the least risk
@@ -48,8 +44,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if len(tau) < 2 * SECANTS:
         return inconclusive("too few steps for a growth ratio")
     levels = np.linspace(growth[0], growth[-1], SECANTS + 1)[SECANTS // 2 :]
-    edges = np.searchsorted(np.maximum.accumulate(growth), levels).clip(max=len(tau) - 1)
-    edges = np.unique(edges)
+    edges = np.unique(np.searchsorted(np.maximum.accumulate(growth), levels).clip(max=len(tau) - 1))
     rise = np.diff(tau[edges])
     if len(rise) == 0 or (rise <= 0).any():
         return inconclusive("the norm did not grow between late levels of ln(1/ℒ)")

@@ -7,29 +7,26 @@ add up: angles over two intervals, divided by the sum of those over one, are 1 o
 walk.
 """
 
-from __future__ import annotations
+import dataclasses
 
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import Rule, _convergence
+from dirconv.claims.rules._convergence import Thresholds, convergence, rule
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
 SMOOTH = 0.9  # ratio from which on snapshots resolve the path
 
-RULE = Rule(
-    tables=("path", "saliency"),
+RULE = rule(
+    "path",
+    "saliency",
     statistic="exponent P of sup_i |dg_i|/dτ = A (τ + τ₀)^(−P), g_i = ∇_x p_i/‖∇_x p_i‖",
-    threshold="exponent",
-    judged=_convergence.JUDGED
-    + f" Nor where input gradients jump: where angles over two intervals are less than {SMOOTH} of the sum over one.",
+    nor=f" Nor where input gradients jump: where angles over two intervals are less than {SMOOTH} of the sum over one.",
 )
-Thresholds = _convergence.Convergence
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed; the remaining way is an angle, in rad."""
     table = evidence.tables["saliency"]
     tau = table.groupby("snapshot")["tau"].first().to_numpy()
     if len(tau) < 2:
@@ -43,14 +40,10 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         return inconclusive("the gradient of an example vanishes, and has no direction")
     travelled = np.concatenate([[0.0], np.cumsum(moved.max(axis=1))])
     end = float(evidence.tables["path"]["tau"].iloc[-1])
-    outcome = _convergence.convergence(tau, travelled, end, thresholds, "rad")
+    outcome = convergence(tau, travelled, end, thresholds, "rad")
     over_one = float((moved[1:] + moved[:-1]).sum())
     ratio = float(over_two[1:].sum()) / over_one if over_one > 0 else 1.0
     if outcome.verdict == Verdict.INCONCLUSIVE or ratio >= SMOOTH:
         return outcome
-    return inconclusive(
-        f"input gradients jump between snapshots (angles add up to {ratio:.2f} of their sum), else: {outcome.reason}",
-        outcome.value,
-        outcome.low,
-        outcome.high,
-    )
+    jump = f"input gradients jump between snapshots (angles add up to {ratio:.2f} of their sum), else: "
+    return dataclasses.replace(outcome, verdict=Verdict.INCONCLUSIVE, reason=jump + outcome.reason)

@@ -5,11 +5,9 @@ its local error e explains: moving the direction by e changes ln ã by up to |d 
 counts against the claim only where it exceeds both the tolerance and what the integration can explain.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, decided
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable
 
@@ -28,14 +26,11 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of a fall of the smoothed margin."""
-
     fall: float  # relative
     error_factor: float  # on the fall that one step's local error explains
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     degree = evidence.record["specification"]["degree"]
     path = evidence.tables["path"]
     margin = path["smoothed_margin"].to_numpy()  # positive in the first row, where ℒ < ℓ(0)
@@ -43,8 +38,4 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     fall = float(((highest - margin) / highest).max())
     explained = float((degree * path["tan"].abs() * path["error"]).max())
     reason = f"one step's local error explains a fall of up to {explained:.2g}"
-    if fall <= thresholds.fall:
-        return Outcome(Verdict.SUPPORTED, fall, reason=reason)
-    if fall > thresholds.error_factor * explained:
-        return Outcome(Verdict.CONTRADICTED, fall, reason=reason)
-    return inconclusive(reason, fall)
+    return decided(fall <= thresholds.fall, fall > thresholds.error_factor * explained, reason, fall)

@@ -4,29 +4,20 @@ Snapshots are evenly spaced in the logarithm of ln(1/ℒ): for a network of degr
 chords are short, and some chatter stays in them. A chord is at most as long as the path between its ends.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from dirconv.claims import Evidence, Outcome, inconclusive
-from dirconv.claims.rules import Rule, _convergence
+from dirconv.claims.rules._convergence import Thresholds, convergence, rule
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-RULE = Rule(
-    tables=("path", "direction"),
-    statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)",
-    threshold="exponent",
-    judged=_convergence.JUDGED,
-)
-Thresholds = _convergence.Convergence
+RULE = rule("path", "direction", statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)")
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed; the remaining way is in radians."""
     snapshots = evidence.tables["direction"]
     if len(snapshots) < 2:
         return inconclusive("fewer than two snapshots with ℒ < ℓ(0)")
     tau = snapshots["tau"].to_numpy()
     chords = np.r_[0.0, snapshots["angle_from_previous"].iloc[1:].cumsum()]
-    return _convergence.convergence(tau, chords, float(tau[-1]), thresholds, "rad")
+    return convergence(tau, chords, float(tau[-1]), thresholds, "rad")

@@ -7,13 +7,11 @@ the fall, from the angles one and two units of τ before the end. If it does not
 one unit of τ before it: late distances, and with them k, then come out too small, so that k is a lower bound.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.fits import line, remainder
-from dirconv.claims.rules import Rule, _common
+from dirconv.claims.rules import Rule, too_short
 from dirconv.options import configurable
 
 NUMERICS = 1
@@ -32,8 +30,6 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of k."""
-
     exponent: float  # 1 is a number of steps that is exponential in 1/ε
     near: float  # rad, least distance to the limit that is fitted
     far: float  # rad, largest
@@ -41,11 +37,9 @@ class Thresholds:
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     limit = evidence.tables["limit"]
     tau = limit["tau"].to_numpy()
-    short = _common.too_short(float(tau[-1]), thresholds.tau)
-    if short:
+    if short := too_short(float(tau[-1]), thresholds.tau):
         return inconclusive(short)
     to_end = limit["to_end"].to_numpy()
     rest = remainder(tau, to_end)
@@ -57,7 +51,6 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if used.sum() < 3:
         return inconclusive("fewer than three kept points are as near to the limit as asked, and no nearer")
     fit = line(-np.log(distance[used]), np.log(ln_time[used]))
-    interval = (fit.slope, fit.low, fit.high)
     first, last = np.flatnonzero(used)[[0, -1]]
     steps = limit["step"].to_numpy()
     reason = (
@@ -65,8 +58,4 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         f"{ln_time[last]:.3g}, the flow engine takes {steps[last] - steps[first]} steps"
         + ("" if known else "; the limit is further than the end, k a lower bound")
     )
-    if fit.low >= thresholds.exponent:
-        return Outcome(Verdict.SUPPORTED, *interval, reason)
-    if known and fit.high < thresholds.exponent:
-        return Outcome(Verdict.CONTRADICTED, *interval, reason)
-    return inconclusive(reason, *interval)
+    return decided(fit.low >= thresholds.exponent, known and fit.high < thresholds.exponent, reason, *fit)

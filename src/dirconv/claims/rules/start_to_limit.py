@@ -1,9 +1,7 @@
 """Is the direction at ℒ = ℓ(0) already close to where it ends?"""
 
-from __future__ import annotations
-
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import Rule, _common
+from dirconv.claims import Evidence, Outcome, decided
+from dirconv.claims.rules import Rule, too_short
 from dirconv.options import configurable
 
 NUMERICS = 1
@@ -17,24 +15,15 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of the angle between start and end."""
-
     near: float  # rad
     far: float  # rad
     tau: float  # growth of ln‖W‖ before which nothing is decided
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     limit = evidence.tables["limit"]
     turned = float(limit["to_start"].iloc[-1])
-    short = _common.too_short(float(limit["tau"].iloc[-1]), thresholds.tau)
-    if short:
-        return inconclusive(short, turned)
+    short = too_short(float(limit["tau"].iloc[-1]), thresholds.tau)
     share = limit["margin"].iloc[0] / limit["margin"].iloc[-1]
     reason = f"the normalized margin at ℒ = ℓ(0) is {share:.2g} of that at the end"
-    if turned <= thresholds.near:
-        return Outcome(Verdict.SUPPORTED, turned, reason=reason)
-    if turned >= thresholds.far:
-        return Outcome(Verdict.CONTRADICTED, turned, reason=reason)
-    return inconclusive(reason, turned)
+    return decided(turned <= thresholds.near, turned >= thresholds.far, reason, turned, unless=short)

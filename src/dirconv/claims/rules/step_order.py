@@ -1,10 +1,8 @@
 """Does gradient descent come to the flow's direction at equal τ as its steps shrink, and at which order?"""
 
-from __future__ import annotations
-
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.fits import line
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable
@@ -27,8 +25,6 @@ METHOD = "ln_gd"
 
 @configurable
 class Thresholds:
-    """Thresholds of an order in the step size."""
-
     least: float
     most: float
     stable: float  # η λ/2, λ the largest curvature
@@ -37,7 +33,6 @@ class Thresholds:
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     table = evidence.tables["descents"]
     table = table[(table["method"] == METHOD) & (table["fraction"] <= thresholds.stable) & ~table["last"]]
     table = table[table["tau"] <= thresholds.tau + 1e-9]
@@ -46,18 +41,14 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     common = passed.index[passed == sizes]
     if sizes < 3 or not len(common):
         return inconclusive("fewer than three step sizes have come to one τ")
-    at = table[table["tau"] == common.max()]
+    last = common.max()
+    at = table[table["tau"] == last]
     at = at[at["angle"] > thresholds.resolution]
     if len(at) < 3:
-        return inconclusive(
-            f"at τ = {common.max():g} fewer than three step sizes are further from the flow than its own error"
-        )
+        return inconclusive(f"at τ = {last:g} fewer than three step sizes are further from the flow than its own error")
     fit = line(np.log(at["step_size"].to_numpy()), np.log(at["angle"].to_numpy()))
-    interval = (fit.slope, fit.low, fit.high)
     closest, furthest = at["angle"].min(), at["angle"].max()
-    reason = f"at τ = {common.max():g} the distance falls from {furthest:.2g} to {closest:.2g} rad"
-    if thresholds.least <= fit.low and fit.high <= thresholds.most:
-        return Outcome(Verdict.SUPPORTED, *interval, reason)
-    if fit.high < thresholds.least or fit.low > thresholds.most:
-        return Outcome(Verdict.CONTRADICTED, *interval, reason)
-    return inconclusive(reason, *interval)
+    reason = f"at τ = {last:g} the distance falls from {furthest:.2g} to {closest:.2g} rad"
+    inside = thresholds.least <= fit.low and fit.high <= thresholds.most
+    outside = fit.high < thresholds.least or fit.low > thresholds.most
+    return decided(inside, outside, reason, *fit)

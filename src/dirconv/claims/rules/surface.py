@@ -3,10 +3,8 @@
 A surface is a function on a grid, compared by its direction: the angle between two such vectors, in radians.
 """
 
-from __future__ import annotations
-
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
-from dirconv.claims.rules import Rule, _common
+from dirconv.claims import Evidence, Outcome, decided
+from dirconv.claims.rules import Rule, too_short
 from dirconv.options import configurable
 
 NUMERICS = 1
@@ -24,8 +22,6 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of the surface's angles to its start and to the kernel's predictor."""
-
     turned: float  # rad, from the start
     far: float  # rad, from the kernel's predictor
     same: float  # rad, below which two surfaces are the same
@@ -33,15 +29,9 @@ class Thresholds:
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    """One run and seed."""
     end = evidence.tables["surfaces"].iloc[-1]
     turned, far = float(end["to_start"]), float(end["to_kernel"])
-    short = _common.too_short(float(end["tau"]), thresholds.tau)
-    if short:
-        return inconclusive(short, turned)
+    moved_away = turned >= thresholds.turned and far >= thresholds.far
     reason = f"{far:.2g} rad from the kernel's predictor at the end"
-    if turned >= thresholds.turned and far >= thresholds.far:
-        return Outcome(Verdict.SUPPORTED, turned, reason=reason)
-    if min(turned, far) < thresholds.same:
-        return Outcome(Verdict.CONTRADICTED, turned, reason=reason)
-    return inconclusive(reason, turned)
+    short = too_short(float(end["tau"]), thresholds.tau)
+    return decided(moved_away, min(turned, far) < thresholds.same, reason, turned, unless=short)

@@ -1,10 +1,8 @@
 """Do wider networks reach ℒ < ℓ(0) sooner? Judged over all widths together, seed by seed."""
 
-from __future__ import annotations
-
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, decided, inconclusive
 from dirconv.claims.fits import line
 from dirconv.claims.rules import Rule
 from dirconv.options import configurable
@@ -26,8 +24,6 @@ RULE = Rule(
 
 @configurable
 class Thresholds:
-    """Thresholds of a slope over widths."""
-
     slope: float  # 0: the time does not depend on the width
 
 
@@ -45,12 +41,6 @@ def judge(runs: list[Evidence], thresholds: Thresholds) -> Outcome:
         return inconclusive("fewer than three widths have reached ℒ < ℓ(0)")
     width, time, margin = (np.array(part, dtype=float) for part in zip(*sorted(arrived), strict=True))
     fit = line(np.log(width), np.log(time))
-    interval = (fit.slope, fit.low, fit.high)
     reason = f"margin at the end {margin[0]:.2g} at width {width[0]:g}, {margin[-1]:.2g} at {width[-1]:g}"
-    if never:
-        return inconclusive(f"width {', '.join(f'{w:g}' for w in sorted(never))} never arrives; {reason}", *interval)
-    if fit.high < thresholds.slope:
-        return Outcome(Verdict.SUPPORTED, *interval, reason)
-    if fit.low > thresholds.slope:
-        return Outcome(Verdict.CONTRADICTED, *interval, reason)
-    return inconclusive(reason, *interval)
+    unless = f"width {', '.join(f'{w:g}' for w in sorted(never))} never arrives; {reason}" if never else ""
+    return decided(fit.high < thresholds.slope, fit.low > thresholds.slope, reason, *fit, unless=unless)
