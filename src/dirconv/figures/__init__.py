@@ -14,20 +14,25 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Container, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from dirconv.figures import _style as style
 from dirconv.losses import LN_AT_ZERO
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # plotting libraries and pandas take seconds, and a study's figures are listed without them
     import pandas as pd
+    from matplotlib.figure import Figure as Picture
 
 NUMERICS = 1
 GOES_THROUGH = ("figure_style",)
-__all__ = ["Figure", "Source", "exponential_tails", "first_seeds", "positive", "separating", "stack", "style", "thin"]
+__all__ = ["Column", "Drawing", "Figure", "Source", "Table", "exponential_tails", "first_seeds", "frame", "positive",
+           "separating", "stack", "style", "thin"]  # fmt: skip
 
+Table: TypeAlias = "pd.DataFrame"
+Column: TypeAlias = "pd.Series"
+Drawing: TypeAlias = "tuple[Picture, pd.DataFrame]"
 POINTS = 400  # most points of a curve
 NAMES = {
     "alexnet": "AlexNet",
@@ -71,7 +76,7 @@ class Source:
     """The measures of one run and seed (or of one homogeneity check)."""
 
     member: str  # folder below measures/, e.g. alexnet/seed0
-    tables: dict[str, pd.DataFrame]  # by name
+    tables: dict[str, Table]  # by name
     record: dict[str, Any]  # the measures' manifest: specification, stop reason, …
 
     @property
@@ -119,7 +124,7 @@ class Source:
         return {"run": self.run, "network": self.network, "seed": self.seed}
 
     @functools.cached_property
-    def path(self) -> pd.DataFrame:
+    def path(self) -> Table:
         """The steps from the first with ℒ < ℓ(0), τ and ζ counted from there, with log_inverse_risk = ln(1/ℒ)."""
         path = self.tables["path"]
         path = path[path["below"].cummax()].copy()
@@ -127,7 +132,7 @@ class Source:
             path[column] -= path[column].iloc[0] if len(path) else 0.0
         return path.assign(log_inverse_risk=-path["ln_risk"])
 
-    def snapshots(self, table: str) -> pd.DataFrame:
+    def snapshots(self, table: str) -> Table:
         """The rows of a snapshots' table from the first with ℒ < ℓ(0), with log_inverse_risk.
 
         τ counts from that step if the path is among the tables.
@@ -139,15 +144,19 @@ class Source:
             rows["tau"] -= path.loc[path["below"].cummax(), "tau"].min()
         return rows.assign(log_inverse_risk=-rows["ln_risk"])
 
-    def part(self, rows: pd.DataFrame, quantity: str, value: Any = None, **columns: Any) -> pd.DataFrame:
+    def part(self, rows: Table, quantity: str, value: Any = None, **columns: Any) -> Table:
         """`rows` as a part of a figure's data, with the columns `quantity` and `value`, the run's identity and more.
 
-        `value` is by default the column called like the quantity.
+        `value` is by default the column called like the quantity, or else the one called `value`.
         """
-        value = rows[quantity] if value is None else value
+        value = rows[quantity if quantity in rows else "value"] if value is None else value
         return rows.assign(quantity=quantity, value=value, **columns, **self.identity)
 
-    def select(self, table: pd.DataFrame) -> pd.DataFrame:
+    def number(self, quantity: str, value: float, **columns: Any) -> Table:
+        """A part of one row."""
+        return self.part(frame(value=[value]), quantity, **columns)
+
+    def select(self, table: Table) -> Table:
         """The rows of a figure's data that belong to this run and seed."""
         return table[(table["run"] == self.run) & (table["seed"] == self.seed)]
 
@@ -171,12 +180,12 @@ def first_seeds(sources: Iterable[Source]) -> list[Source]:
     return list(lowest.values())
 
 
-def positive(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+def positive(table: Table, *columns: str) -> Table:
     """The rows that logarithmic axes can show: those with all of `columns` above zero."""
     return table[(table[list(columns)] > 0).all(axis=1)]
 
 
-def thin(table: pd.DataFrame, column: str, limit: int = POINTS) -> pd.DataFrame:
+def thin(table: Table, column: str, limit: int = POINTS) -> Table:
     """At most `limit` rows of a curve: its ends, and the lowest and highest `column` of each stretch between them.
 
     Taking every n-th row would suit a smooth curve, but of one that alternates it would show one branch. Half of the
@@ -195,7 +204,14 @@ def thin(table: pd.DataFrame, column: str, limit: int = POINTS) -> pd.DataFrame:
     return table.iloc[sorted(keep)]
 
 
-def stack(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+def frame(**columns: Any) -> Table:
+    """A table of these columns."""
+    import pandas as pd
+
+    return pd.DataFrame(columns)
+
+
+def stack(parts: list[Table], columns: list[str]) -> Table:
     """The parts below each other, with just these columns; no rows if there is no part."""
     import pandas as pd
 

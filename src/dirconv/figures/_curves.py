@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dirconv.claims.statistics import secants
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from dirconv.figures import Source
+from dirconv.figures import Source, Table, frame
 
 
-def secant_speeds(tau: np.ndarray, travelled: np.ndarray) -> pd.DataFrame:
+def secant_speeds(tau: np.ndarray, travelled: np.ndarray) -> Table:
     """d(travelled)/dτ by secants, twelve to a decade of τ: columns tau, value. Arrays (m,), τ from zero on."""
-    import pandas as pd
-
     middle, speed, _ = secants(tau, travelled)
-    return pd.DataFrame({"tau": middle, "value": speed})
+    return frame(tau=middle, value=speed)
 
 
-def path_speeds(source: Source) -> pd.DataFrame:
+def path_speeds(source: Source) -> Table:
     """dζ/dτ = tan ∠(W, v) by secants: columns tau, value (rad)."""
     return secant_speeds(source.path["tau"].to_numpy(), source.path["zeta"].to_numpy())
 
 
-def chord_speeds(limit: pd.DataFrame) -> pd.DataFrame:
+def chord_speeds(limit: Table) -> Table:
     """Lengths of the chords in a table `limit` over Δτ: columns tau (their geometric middles), value (rad)."""
-    import pandas as pd
-
     known = limit.dropna(subset="chords")
     tau, chords = known["tau"].to_numpy(), known["chords"].to_numpy()
-    return pd.DataFrame({"tau": np.sqrt(tau[1:] * tau[:-1]), "value": np.diff(chords) / np.diff(tau)})
+    return frame(tau=np.sqrt(tau[1:] * tau[:-1]), value=np.diff(chords) / np.diff(tau))
 
 
 def cosine(tangent: np.ndarray) -> np.ndarray:
@@ -56,11 +47,9 @@ def log_spaced(first: float, last: float, count: int = 60) -> np.ndarray:
     return np.geomspace(first, last, count) if 0 < first < last else np.array([last])
 
 
-def interpolated(table: pd.DataFrame, x: str, y: str, at: np.ndarray) -> pd.DataFrame:
+def interpolated(table: Table, x: str, y: str, at: np.ndarray) -> Table:
     """One seed's y at the given x, linearly; NaN outside its range. For logarithmic axes, pass logarithms."""
-    import pandas as pd
-
     known = table[[x, y]].dropna().sort_values(x)
     if known.empty:
-        return pd.DataFrame({x: at, y: np.nan})
-    return pd.DataFrame({x: at, y: np.interp(at, known[x], known[y], left=np.nan, right=np.nan)})
+        return frame(**{x: at, y: np.nan})
+    return frame(**{x: at, y: np.interp(at, known[x], known[y], left=np.nan, right=np.nan)})

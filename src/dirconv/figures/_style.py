@@ -6,7 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 from string import ascii_lowercase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
 
+Palette: TypeAlias = dict[str, Any]  # a colour for each run, or for each of what else tells curves apart
+Panels: TypeAlias = dict[str, tuple[str, str, str]]  # of each quantity: its panel's title, and the labels of x and y
 NUMERICS = 1
 WIDTH = 6.9  # inches: across both columns of a page
+TICKS = {"labelsize": 7, "major.size": 3.5, "minor.size": 1.8, "major.width": 0.7, "minor.width": 0.5}
 GUIDE = {"color": "0.45", "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 1}  # reference lines
 DOTS = {"marker": "o", "markersize": 2.6, "markeredgewidth": 0}  # a curve of few points
 MANY_CURVES = {"alpha": 0.6, "linewidth": 0.8}  # curves of many seeds in one panel
@@ -40,24 +43,12 @@ def applied() -> Iterator[None]:
         "font.family": ["sans-serif"],
         "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
         "mathtext.fontset": "dejavusans",
-        "font.size": 8,
-        "axes.titlesize": 8,
+        **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), 8),
+        **dict.fromkeys(("legend.fontsize", "legend.title_fontsize"), 7),
+        **{f"{axis}tick.{name}": value for axis in "xy" for name, value in TICKS.items()},
         "axes.titlelocation": "left",
-        "axes.labelsize": 8,
-        "xtick.labelsize": 7,
-        "ytick.labelsize": 7,
-        "legend.fontsize": 7,
-        "legend.title_fontsize": 7,
         "legend.frameon": False,
         "axes.linewidth": 0.7,
-        "xtick.major.size": 3.5,
-        "ytick.major.size": 3.5,
-        "xtick.minor.size": 1.8,
-        "ytick.minor.size": 1.8,
-        "xtick.major.width": 0.7,
-        "ytick.major.width": 0.7,
-        "xtick.minor.width": 0.5,
-        "ytick.minor.width": 0.5,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "lines.linewidth": 1.0,
@@ -89,14 +80,24 @@ def panels(rows: int, columns: int, height: float, **options: Any) -> tuple[Pict
     return picture, picture.subplots(rows, columns, squeeze=False, **options)
 
 
-def colours(runs: Iterable[str]) -> dict[str, Any]:
+def colours(runs: Iterable[str]) -> Palette:
     """A colour for each run, by order; colour-blind readers can tell them apart."""
+    runs = list(dict.fromkeys(runs))
+    order = [0, 3, 2, 4, 1, 7, 5, 8, 6, 9]  # neighbours differ much, in lightness too
+    return dict(zip(runs, _reordered("colorblind", order, len(runs)), strict=True))
+
+
+def kinds(count: int) -> list[Any]:
+    """Colours for kinds of layers, other than those of runs."""
+    return _reordered("Dark2", [7, 6, 0, 2, 3, 1, 5, 4], count)
+
+
+def _reordered(name: str, order: list[int], count: int) -> list[Any]:
+    """`count` colours of seaborn's palette in another order, repeated where it has fewer."""
     import seaborn
 
-    runs = list(dict.fromkeys(runs))
-    base = seaborn.color_palette("colorblind")
-    order = [0, 3, 2, 4, 1, 7, 5, 8, 6, 9]  # neighbours differ much, in lightness too
-    return {run: base[order[i % len(order)]] for i, run in enumerate(runs)}
+    base = seaborn.color_palette(name)
+    return [base[order[i % len(order)]] for i in range(count)]
 
 
 def sequence(count: int) -> list[Any]:
@@ -106,21 +107,12 @@ def sequence(count: int) -> list[Any]:
     return seaborn.color_palette("flare", count)
 
 
-def kinds(count: int) -> list[Any]:
-    """Colours for kinds of layers, other than those of runs."""
-    import seaborn
-
-    base = seaborn.color_palette("Dark2")
-    order = [7, 6, 0, 2, 3, 1, 5, 4]
-    return [base[order[i % len(order)]] for i in range(count)]
-
-
-def curves(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: dict[str, Any], **options: Any) -> None:
-    """A thin line for each run and seed, in the run's colour."""
+def curves(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: Palette, none: str = NO_START, **options) -> None:
+    """A thin line for each run and seed, in the run's colour; `none` is said where the table is empty."""
     import seaborn
 
     if table.empty:
-        empty(axes)
+        empty(axes, none)
         return
     seaborn.lineplot(
         table, x=x, y=y, hue="run", units="seed", estimator=None, palette=palette, sort=False, legend=False,
@@ -128,7 +120,7 @@ def curves(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: dict[str, A
     )  # fmt: skip
 
 
-def band(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: dict[str, Any], by: str = "run", **options) -> None:
+def band(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: Palette, by: str = "run", **options) -> None:
     """Median and range of y over seeds at each x, in a colour for each value of `by`; seeds must share their x.
 
     Nothing is drawn at an x where fewer than half as many seeds are known as elsewhere: the median of few would jump
@@ -146,7 +138,7 @@ def band(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: dict[str, Any
         axes.fill_between(over_seeds.index, over_seeds["min"], over_seeds["max"], **fill)
 
 
-def points(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: dict[str, Any], by: str = "run") -> None:
+def points(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: Palette, by: str = "run") -> None:
     """A point for each row and the median of each group; x names the groups, side by side along the axis."""
     names = list(dict.fromkeys(table[x]))
     for place, name in enumerate(names):
@@ -161,10 +153,7 @@ def points(axes: Axes, table: pd.DataFrame, x: str, y: str, palette: dict[str, A
 
 def exponents(axes: Axes, kappas: dict[str, list[float]], fontsize: float) -> None:
     """Write κ of each run in the lower left corner: the median over seeds and their range."""
-    lines = [
-        f"{run}: κ = {np.median(values):.2f} [{np.min(values):.2f}, {np.max(values):.2f}]"
-        for run, values in kappas.items()
-    ]
+    lines = [f"{run}: κ = {np.median(k):.2f} [{min(k):.2f}, {max(k):.2f}]" for run, k in kappas.items()]
     axes.text(
         0.02, 0.02, "\n".join(lines), transform=axes.transAxes, fontsize=fontsize, va="bottom",
         bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0},
@@ -193,8 +182,24 @@ def log(axes: Axes, x: bool = False, y: bool = False) -> None:
             axis.set_minor_formatter(NullFormatter())
 
 
-def runs_legend(picture: Picture, sources: list[Any], palette: dict[str, Any], *more: Any) -> None:
-    """Legend above the panels: each run's colour and its number of seeds, then the handles `more`."""
+def rows_of_panels(rows: list[Any], columns: int, none: str = NO_START, **options: Any) -> tuple[Picture, Any]:
+    """A row of panels for each of `rows`; if there is none, one row of empty panels that say why."""
+    count = max(len(rows), 1)
+    picture, axes = panels(count, columns, 0.4 + 2.0 * count, **options)
+    for panel in () if rows else axes.flat:
+        empty(panel, none)
+    return picture, axes
+
+
+def by_quantity(axes: Any, table: pd.DataFrame, panels: Panels) -> Iterator[tuple[Axes, str, pd.DataFrame]]:
+    """Each panel, labelled, with its quantity and the rows of that."""
+    for panel, (quantity, (title, xlabel, ylabel)) in zip(axes, panels.items(), strict=True):
+        panel.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        yield panel, quantity, table[table["quantity"] == quantity]
+
+
+def finished(picture: Picture, axes: Any, sources: list[Any], palette: Palette, *more: Any) -> Picture:
+    """The picture, with lettered panels and a legend above: each run's colour, number of seeds; then handles `more`."""
     from matplotlib.lines import Line2D
 
     handles = []
@@ -204,9 +209,10 @@ def runs_legend(picture: Picture, sources: list[Any], palette: dict[str, Any], *
         handles.append(Line2D([], [], color=palette[run], linewidth=1.6, label=of_run[0].network + seeds))
     handles += more
     if handles:
-        picture.legend(
-            handles=handles, loc="outside upper center", ncols=min(len(handles), 4 if len(handles) < 7 else 3)
-        )
+        columns = min(len(handles), 4 if len(handles) < 7 else 3)
+        picture.legend(handles=handles, loc="outside upper center", ncols=columns)
+    lettered(axes)
+    return picture
 
 
 def guide(label: str, **options: Any) -> Any:
@@ -216,10 +222,10 @@ def guide(label: str, **options: Any) -> Any:
     return Line2D([], [], **{**GUIDE, **options}, label=label)
 
 
-def lettered(axes: Iterable[Axes]) -> None:
+def lettered(axes: Any) -> None:
     """Put (a), (b), …, (z), (aa), … before the titles of the panels that are shown."""
     letters = itertools.chain(ascii_lowercase, map("".join, itertools.product(ascii_lowercase, repeat=2)))
-    for letter, panel in zip(letters, (panel for panel in axes if panel.axison), strict=False):
+    for letter, panel in zip(letters, (panel for panel in np.ravel(axes) if panel.axison), strict=False):
         panel.set_title(f"({letter}) {panel.get_title('left')}".rstrip(), loc="left")
 
 

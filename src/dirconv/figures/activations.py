@@ -9,23 +9,20 @@ over seeds, since in many intervals no sign changes at all; nothing is drawn whe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dirconv.figures import Figure, _curves, separating, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, Table, _curves, separating, stack, style
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
 FIGURE = Figure(tables=("path", "limit"), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
+PANELS = {
+    "at_points": ("gradient at the points", style.TAU, r"$1 - \cos\angle(W,\,-\nabla\mathcal{L})$"),
+    "by_chords": ("velocity by chords", style.TAU, r"$1 - \cos\angle(W,\,v)$"),
+    "flips": ("signs of hidden units", style.TAU, "share that changed"),
+}
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point, quantity `at_points`, `by_chords`, `flips` or `returns`."""
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "path")
@@ -34,27 +31,16 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     for source in shown:
         at = _curves.log_spaced(0.05, last[source.run])
         misalignment = source.path.assign(value=1 - source.path["cos"])
-        rows = _curves.interpolated(misalignment, "tau", "value", at)
-        parts.append(source.part(rows, "at_points", rows["value"]))
+        parts.append(source.part(_curves.interpolated(misalignment, "tau", "value", at), "at_points"))
         limit = source.tables["limit"]
-        speeds = _curves.chord_speeds(limit)
-        rows = speeds.assign(tau=speeds["tau"].round(6))
-        parts.append(source.part(rows, "by_chords", 1 - _curves.cosine(speeds["value"])))
+        speeds = _curves.chord_speeds(limit).round({"tau": 6})
+        parts.append(source.part(speeds, "by_chords", 1 - _curves.cosine(speeds["value"])))
         for quantity in ("flips", "returns"):
-            parts.append(source.part(limit.assign(tau=limit["tau"].round(6)), quantity).dropna(subset="value"))
+            parts.append(source.part(limit.round({"tau": 6}), quantity).dropna(subset="value"))
     table = stack(parts, COLUMNS)
 
     picture, (axes,) = style.panels(1, 3, 2.8)
-    for panel, (quantity, title, label) in zip(
-        axes,
-        (
-            ("at_points", "gradient at the points", r"$1 - \cos\angle(W,\,-\nabla\mathcal{L})$"),
-            ("by_chords", "velocity by chords", r"$1 - \cos\angle(W,\,v)$"),
-            ("flips", "signs of hidden units", "share that changed"),
-        ),
-        strict=True,
-    ):
-        rows = table[table["quantity"] == quantity]
+    for panel, quantity, rows in style.by_quantity(axes, table, PANELS):
         if quantity != "flips":
             style.band(panel, rows[rows["value"] > 0], "tau", "value", palette)
         elif rows["value"].gt(0).any():
@@ -62,17 +48,13 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
             _means(panel, table[table["quantity"] == "returns"], palette, linestyle=":", linewidth=1.0)
         else:
             style.empty(panel, "no sign changed")
-        panel.set(title=title, xlabel=style.TAU, ylabel=label)
-    for panel in axes:
-        style.log(panel, x=panel is not axes[2], y=True)
+        style.log(panel, x=quantity != "flips", y=True)
     if axes[0].lines and axes[1].lines:
         axes[1].set_xlim(axes[0].get_xlim())
-    style.lettered(axes)
-    style.runs_legend(picture, shown, palette, style.guide("changed back", color="0.2", linestyle=":"))
-    return picture, table
+    return style.finished(picture, axes, shown, palette, style.guide("changed back", color="0.2", linestyle=":")), table
 
 
-def _means(axes, table: pd.DataFrame, palette, **options) -> None:
+def _means(axes, table: Table, palette, **options) -> None:
     """The mean over seeds, with a gap where it is zero."""
     for run, rows in table.groupby("run", sort=False):
         mean = rows.groupby("tau")["value"].mean()

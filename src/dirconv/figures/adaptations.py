@@ -8,48 +8,41 @@ slope may still be rising: such a seed decides nothing. (c) cos of the angle bet
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dirconv.claims.statistics import decay
-from dirconv.figures import Figure, _curves, separating, stack, style, thin
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, _curves, separating, stack, style, thin
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
 FIGURE = Figure(tables=("path",), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value", "low", "high", "settled"]
+PANELS = {
+    "speed": ("speed of the direction", style.TAU, r"$d\zeta/d\tau$ (rad)"),
+    "exponent": ("exponent $P$, a line a seed", "", "$P$"),
+    "cos": ("alignment", style.TAU, style.COS),
+}
 MAX_EXPONENT = 20.0  # greatest P shown
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point, quantity `speed`, `exponent` or `cos`."""
-    import pandas as pd
-
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "path")
     parts = []
     for source in shown:
         path = source.path
-        speeds = _curves.path_speeds(source)
-        parts += [source.part(speeds, "speed", speeds["value"]), source.part(thin(path, "cos"), "cos")]
+        parts += [source.part(_curves.path_speeds(source), "speed"), source.part(thin(path, "cos"), "cos")]
         fit = decay(path["tau"].to_numpy(), path["zeta"].to_numpy(), 1.0)
         if fit is not None:
-            row = {"tau": path["tau"].iloc[-1], "low": fit.low, "high": fit.high, "settled": fit.settled}
-            parts.append(source.part(pd.DataFrame([row]), "exponent", fit.exponent))
+            interval = {"low": fit.low, "high": fit.high, "settled": fit.settled}
+            parts.append(source.number("exponent", fit.exponent, tau=path["tau"].iloc[-1], **interval))
     table = stack(parts, COLUMNS)
 
     picture, (axes,) = style.panels(1, 3, 2.8)
-    speeds, exponents, cosines = (table[table["quantity"] == name] for name in ("speed", "exponent", "cos"))
+    speeds, exponents, cosines = (rows for _, _, rows in style.by_quantity(axes, table, PANELS))
     style.curves(axes[0], speeds, "tau", "value", palette, **{**style.DOTS, "markersize": 2.2})
     style.log(axes[0], x=True, y=True)
-    axes[0].set(title="speed of the direction", xlabel=style.TAU, ylabel=r"$d\zeta/d\tau$ (rad)")
     guides = []
     if len(speeds):
         tau = np.array([0.25, 1.0]) * speeds["tau"].max()
@@ -67,9 +60,5 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         axes[1].set(xticks=[], xlim=(-0.6, len(exponents) - 0.4))
     else:
         style.empty(axes[1])
-    axes[1].set(title="exponent $P$, a line a seed", ylabel="$P$")
     style.curves(axes[2], cosines, "tau", "value", palette)
-    axes[2].set(title="alignment", xlabel=style.TAU, ylabel=style.COS)
-    style.lettered(axes)
-    style.runs_legend(picture, shown, palette, *guides)
-    return picture, table
+    return style.finished(picture, axes, shown, palette, *guides), table

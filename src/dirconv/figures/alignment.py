@@ -10,15 +10,7 @@ would leave out an angle of exactly zero.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dirconv.figures import Figure, positive, separating, stack, style, thin
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, positive, separating, stack, style, thin
 
 NUMERICS = 1
 FIGURE = Figure(tables=("path", "direction"))
@@ -34,7 +26,7 @@ QUANTITIES = {
 AGAINST = {"log_inverse_risk": style.LOG_INVERSE_RISK, "tau": style.TAU}
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point, `value` of `quantity` at `x` of `against`."""
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "path")
@@ -64,13 +56,10 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
                     panel.scatter(ends["x"], ends["value"], s=11, color="white", edgecolors=[palette[run]], zorder=3)
         row[0].set_title(title)
         row[1].set_ylabel("")
-        if quantity == "cos":
-            row[0].axhline(1, **style.GUIDE)
-            row[1].axhline(1, **style.GUIDE)
+        for panel in row if quantity == "cos" else ():
+            panel.axhline(1, **style.GUIDE)
         if quantity == "angle_to_last" and len(table):
             row[0].set_ylim(bottom=0)
     for panel in axes[:-1].flat:
         panel.set_xlabel("")
-    style.lettered(axes.flat)
-    style.runs_legend(picture, shown, palette)
-    return picture, table
+    return style.finished(picture, axes, shown, palette), table

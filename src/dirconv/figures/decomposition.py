@@ -9,15 +9,7 @@ velocity of its steps. Axes are logarithmic: τ = 0 and values that are not abov
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dirconv.figures import Figure, first_seeds, positive, separating, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, first_seeds, positive, separating, stack, style
 
 NUMERICS = 1
 FIGURE = Figure(tables=("path", "decomposition"))
@@ -28,12 +20,10 @@ SIDES = {
     "sum": {"linewidth": 1.0, "label": "radial + spherical part"},
     "radial": {"linewidth": 0.6, "marker": ".", "markersize": 3, "label": "radial part"},
 }
-DIFFERENCE = "difference"
-RESOLUTION = "resolution"
 MARKS = {"smoothed_margin": "o", "path_length": "s"}
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point, `value` of `quantity` of a `rate`."""
     palette = style.colours(source.run for source in sources)
     shown = first_seeds(separating(sources, "decomposition"))
@@ -41,17 +31,14 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     for source in shown:
         rows = source.snapshots("decomposition")
         rows = rows.assign(sum=rows["radial"] + rows["spherical"], rate=rows["quantity"])
-        for quantity in (*SIDES, DIFFERENCE):
+        for quantity in (*SIDES, "difference"):
             parts.append(positive(source.part(rows, quantity), "tau", "value"))
         resolution = rows[rows["rate"] == "smoothed_margin"].assign(rate="both")
-        parts.append(positive(source.part(resolution, RESOLUTION), "tau", "value"))
+        parts.append(positive(source.part(resolution, "resolution"), "tau", "value"))
     table = stack(parts, COLUMNS)
 
-    count = max(len(shown), 1)
-    picture, axes = style.panels(count, 3, 0.4 + 2.0 * count, sharex="row", sharey="col")
-    if not shown:
-        for panel in axes.flat:
-            style.empty(panel, "nothing to show:\nno run with a degree has reached ℒ < ℓ(0)")
+    none = "nothing to show:\nno run with a degree has reached ℒ < ℓ(0)"
+    picture, axes = style.rows_of_panels(shown, 3, none, sharex="row", sharey="col")
     for row, source in zip(axes, shown, strict=False):
         of_run = table[table["run"] == source.run]
         colour = palette[source.run]
@@ -62,12 +49,12 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
                     panel.plot(curve["tau"], curve["value"], color=colour, **look)
             panel.set_ylabel(label)
         for rate, marker in MARKS.items():
-            curve = of_run[(of_run["rate"] == rate) & (of_run["quantity"] == DIFFERENCE)]
+            curve = of_run[(of_run["rate"] == rate) & (of_run["quantity"] == "difference")]
             row[2].plot(
                 curve["tau"], curve["value"], color=colour, marker=marker, markersize=3, linewidth=0.6,
                 markerfacecolor=colour if marker == "o" else "none", label=RATES[rate].removesuffix(" (rad)"),
             )  # fmt: skip
-        curve = of_run[of_run["quantity"] == RESOLUTION]
+        curve = of_run[of_run["quantity"] == "resolution"]
         row[2].plot(curve["tau"], curve["value"], color="0.45", linewidth=0.9, linestyle=":", label="rounding of ln q")
         for panel in row:
             style.log(panel, x=True, y=True)
@@ -78,5 +65,5 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         axes[0, 2].legend(loc="best")
     for panel in axes[-1]:
         panel.set_xlabel(style.TAU)
-    style.lettered(axes.flat)
+    style.lettered(axes)
     return picture, table

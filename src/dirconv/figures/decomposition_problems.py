@@ -9,35 +9,27 @@ out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import Figure, exponential_tails, first_seeds, positive, separating, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, exponential_tails, first_seeds, positive, separating, stack, style
 
 NUMERICS = 1
 FIGURE = Figure(tables=("path", "decomposition"), problems=("deep_linear", "squared_relu", "planar"))
 COLUMNS = ["run", "network", "seed", "rate", "quantity", "tau", "resolution", "value"]
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a kept point and `rate`; quantity `forward`, `parts` or `difference`."""
     sources = exponential_tails(sources)
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "decomposition")
-    firsts = {(source.run, source.seed) for source in first_seeds(shown)}
+    firsts = first_seeds(shown)
     parts = []
     for source in shown:
         rows = source.snapshots("decomposition")
         rows = rows.assign(rate=rows["quantity"])
         parts.append(source.part(rows, "difference"))
-        if (source.run, source.seed) in firsts:
+        if source in firsts:
             parts.append(source.part(rows, "forward", rows["left"]))
             parts.append(source.part(rows, "parts", rows["radial"] + rows["spherical"]))
     table = positive(stack(parts, COLUMNS), "value")
@@ -45,10 +37,8 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     picture, (axes,) = style.panels(1, 2, 3.3)
     margin = table[table["rate"] == "smoothed_margin"]
     style.curves(axes[0], margin[margin["quantity"] == "parts"], "tau", "value", palette)
-    style.curves(
-        axes[0], margin[margin["quantity"] == "forward"], "tau", "value", palette,
-        linestyle="", alpha=0.6, **style.DOTS,
-    )  # fmt: skip
+    dots = {"linestyle": "", "alpha": 0.6, **style.DOTS}
+    style.curves(axes[0], margin[margin["quantity"] == "forward"], "tau", "value", palette, **dots)
     style.log(axes[0], y=True)
     axes[0].set(title="rate of the smoothed margin", xlabel=style.TAU, ylabel=r"$d\ln\tilde a/d\tau$")
     differences = table[table["quantity"] == "difference"]
@@ -60,6 +50,4 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     style.log(axes[1], x=True, y=True)
     axes[1].axhline(1e-6, **style.GUIDE)
     axes[1].set(title="the two sides", xlabel="rounding error of ln q", ylabel="relative difference")
-    style.lettered(axes)
-    style.runs_legend(picture, shown, palette, style.guide("10⁻⁶; difference = rounding"))
-    return picture, table
+    return style.finished(picture, axes, shown, palette, style.guide("10⁻⁶; difference = rounding")), table

@@ -10,32 +10,24 @@ elsewhere. Angles below 10⁻¹² are rounding.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dirconv.claims.fits import rate
-from dirconv.figures import Figure, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, Table, stack, style
 
 NUMERICS = 1
 GOES_THROUGH = ("fits",)
 FIGURE = Figure(tables=("path", "limit", "factors"), problems=("deep_linear",))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
-QUANTITIES = {
-    "angle": "angle to the max-margin direction (rad)",
-    "ratio": r"largest $\sigma_2/\sigma_1$ of a layer",
-    "neighbour": "largest angle between neighbours (rad)",
+PANELS = {
+    "angle": ("", style.TAU, "angle to the max-margin direction (rad)"),
+    "ratio": ("", style.TAU, r"largest $\sigma_2/\sigma_1$ of a layer"),
+    "neighbour": ("", style.TAU, "largest angle between neighbours (rad)"),
 }
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a kept point, quantity `angle`, `ratio` or `neighbour`."""
     palette = style.colours(source.run for source in sources)
-    parts: list[pd.DataFrame] = []
+    parts: list[Table] = []
     kappas: dict[str, list[float]] = {}
     for source in sources:
         limit = source.tables["limit"]
@@ -50,14 +42,10 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     table = stack(parts, COLUMNS)
 
     picture, (axes,) = style.panels(1, 3, 2.9)
-    for panel, (name, label) in zip(axes, QUANTITIES.items(), strict=True):
-        rows = table[(table["quantity"] == name) & (table["value"] > 1e-17)]
-        style.curves(panel, rows, "tau", "value", palette, **style.MANY_CURVES)
+    for panel, _, rows in style.by_quantity(axes, table, PANELS):
+        style.curves(panel, rows[rows["value"] > 1e-17], "tau", "value", palette, **style.MANY_CURVES)
         style.log(panel, y=True)
-        panel.set(xlabel=style.TAU, ylabel=label)
     axes[0].set_ylim(bottom=1e-23)  # room for the exponents
     axes[0].axhline(1e-4, **style.GUIDE)
-    style.lettered(axes)
     style.exponents(axes[0], kappas, fontsize=6)
-    style.runs_legend(picture, sources, palette, style.guide("10⁻⁴ rad"))
-    return picture, table
+    return style.finished(picture, axes, sources, palette, style.guide("10⁻⁴ rad")), table

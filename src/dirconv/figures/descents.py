@@ -10,27 +10,20 @@ reach from the least to the greatest; in (d) lines are medians.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import Figure, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, Table, stack, style
 
 NUMERICS = 1
 FIGURE = Figure(tables=("path", "descents"), claimed=True)
 COLUMNS = ["run", "network", "seed", "method", "fraction", "batch", "step_size", "last", "tau", "steps", "ln_risk",
            "angle", "label"]  # fmt: skip
 NAMES = {"gd": "descent of ℒ", "ln_gd": "descent of ln ℒ", "sgd": "SGD", "momentum": "momentum", "adam": "Adam"}
+FRACTIONS = {"gd": (0.25,), "ln_gd": (0.25, 1.0)}  # step sizes, as shares of 2/λ, of the panels over τ and steps
 COMPARED_AT = {"gd": (0.02, 0.06), "ln_gd": (0.1, 0.3)}  # τ of the panels over the step size
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a method, step size and τ, as in the table `descents`."""
     parts = []
     for source in sources:
@@ -64,27 +57,23 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         handles, labels = panel.get_legend_handles_labels()
         if handles:
             picture.legend(handles, labels, loc=f"outside {where} center", ncols=columns)
-    style.lettered(axes.flat)
+    style.lettered(axes)
     return picture, table
 
 
 def _label(row) -> str | None:
     """A method's name in (c) and (d); None for step sizes that only (a) and (b) show."""
-    if row.method in ("gd", "ln_gd") and row.fraction not in (0.25, 1.0):
+    if row.fraction not in FRACTIONS.get(row.method, [row.fraction]):
         return None
-    if row.method == "gd" and row.fraction == 1.0:
-        return None
-    name = NAMES[row.method]
-    if row.method == "ln_gd":
-        return f"{name}, {row.fraction:g} of 2/λ"
-    if row.method == "sgd":
-        return f"{name}, batch {row.batch:g}"
-    if row.method == "adam":
-        return f"{name}, η = {row.step_size:g}"
-    return name
+    option = {
+        "ln_gd": f", {row.fraction:g} of 2/λ",
+        "sgd": f", batch {row.batch:g}",
+        "adam": f", η = {row.step_size:g}",
+    }
+    return NAMES[row.method] + option.get(row.method, "")
 
 
-def _step_sizes(axes, table: pd.DataFrame, ln_at_zero: float) -> None:
+def _step_sizes(axes, table: Table, ln_at_zero: float) -> None:
     """The angle to the flow at given τ against the step size; open circles where ln ℒ > ln ℓ(0)."""
     import seaborn
 

@@ -6,15 +6,7 @@ solid: test images. One line per seed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dirconv.figures import Figure, positive, separating, stack, style, thin
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, positive, separating, stack, style, thin
 
 NUMERICS = 1
 FIGURE = Figure(tables=("training", "errors"))
@@ -22,7 +14,7 @@ COLUMNS = ["run", "network", "seed", "phase", "images", "against", "x", "error_p
 IMAGES = {"train": (0, (1.5, 1.5)), "test": "-"}  # line styles
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point, error in percent on training or test images."""
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "errors")
@@ -45,17 +37,11 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
             style.empty(panel)
         else:
             for images, line in IMAGES.items():
-                style.curves(
-                    panel, of_phase[of_phase["images"] == images], "x", "error_percent", palette,
-                    linestyle=line,
-                )  # fmt: skip
+                rows = of_phase[of_phase["images"] == images]
+                style.curves(panel, rows, "x", "error_percent", palette, linestyle=line)
             panel.set_ylim(bottom=-0.03 * panel.get_ylim()[1])  # keeps a line at zero off the axis
         panel.set(title=title, xlabel=label, ylabel="error (%)")
     style.log(axes[1], x=True)
-    style.lettered(axes)
-    more = [
-        style.guide(f"{name} images", linestyle=line, color="0.25")
-        for name, line in (("training", IMAGES["train"]), ("test", IMAGES["test"]))
-    ]
-    style.runs_legend(picture, shown, palette, *more)
-    return picture, table
+    names = {"train": "training images", "test": "test images"}
+    guides = [style.guide(names[images], linestyle=line, color="0.25") for images, line in IMAGES.items()]
+    return style.finished(picture, axes, shown, palette, *guides), table

@@ -10,17 +10,9 @@ measured points lines are interpolated; these points are evenly spaced in τ and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import Figure, _curves, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, Table, _curves, stack, style
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
@@ -31,7 +23,7 @@ COLUMNS = ["run", "network", "seed", "log_inverse_risk", *QUANTITIES]
 FIRST_LOG_INVERSE_RISK = 0.5  # where curves begin
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a run, seed and place along the axis."""
     palette = style.colours(source.run for source in sources)
     shown = []
@@ -76,12 +68,10 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     for panel in axes.flat:
         style.log(panel, x=True, y=panel is axes[1, 1])
         panel.set_xlabel(style.LOG_INVERSE_RISK)
-    style.lettered(axes.flat)
-    style.runs_legend(picture, [source for source, _ in shown], palette, *guides.values())
-    return picture, table
+    return style.finished(picture, axes, [source for source, _ in shown], palette, *guides.values()), table
 
 
-def _margins(axes, table: pd.DataFrame) -> None:
+def _margins(axes, table: Table) -> None:
     """Quantiles over images of the first run that has them, each the median over seeds."""
     known = table.dropna(subset="margin_q50")
     if known.empty:

@@ -7,16 +7,8 @@ with a declared degree.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dirconv.figures import Figure, stack, style
+from dirconv.figures import Drawing, Figure, Source, stack, style
 from dirconv.homogeneity import TOLERANCE
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
 
 NUMERICS = 1
 GOES_THROUGH = ("homogeneity",)
@@ -26,7 +18,7 @@ ZERO = 1e-17  # where exact zeros are drawn
 MARKERS = "osD^vP"
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a network and scale c."""
     from matplotlib.lines import Line2D
 
@@ -55,16 +47,13 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
             text = rf"{source.network}: $L$ = {source.degree}"
         else:
             low, high = rows["degree"].min(), rows["degree"].max()
-            text = f"{source.network}: no degree declared" + (
-                f"\n(estimated: {low:.2g} to {high:.2g})" if len(rows) else ""
-            )
+            text = f"{source.network}: no degree declared"
+            text += f"\n(estimated: {low:.2g} to {high:.2g})" if len(rows) else ""
         handles.append(Line2D([], [], label=text, **mark))
     zeros = table[table["deviation"] == 0]
     if len(zeros):
-        (mark,) = axes.plot(
-            zeros["scale"], zeros["drawn_at"], "v", color="0.2", markersize=3, label=r"exactly 0 (drawn at $10^{-17}$)"
-        )
-        handles.append(mark)
+        options = {"color": "0.2", "markersize": 3, "label": r"exactly 0 (drawn at $10^{-17}$)"}
+        handles += axes.plot(zeros["scale"], zeros["drawn_at"], "v", **options)
     style.log(axes, x=True, y=True)
     axes.axhline(TOLERANCE, **style.GUIDE)
     handles.append(style.guide(r"$10^{-6}$: training refuses above"))

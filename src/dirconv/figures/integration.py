@@ -8,17 +8,11 @@ the gradient at a point is one of many; there the dots may scatter without end.
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+import itertools
+from typing import Any
 
 from dirconv.claims import Evidence, halving
-from dirconv.figures import Figure, positive, separating, stack, style, thin
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, frame, positive, separating, stack, style, thin
 
 NUMERICS = 1
 GOES_THROUGH = ("halving",)
@@ -26,39 +20,31 @@ FIGURE = Figure(tables=("path", "sketch"))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
 
 
-def _experiment(source: Source) -> str:
+def _experiment(source: Source) -> dict[str, Any]:
     """The specification without the run's name, goal and tolerance: equal for runs that can be compared."""
-    specification = {**source.specification, "run": "", "stop": {}}
-    specification["flow"] = {**specification["flow"], "tolerance": 0}
-    return json.dumps(specification, sort_keys=True)
+    return {**source.specification, "run": "", "stop": {}, "flow": {**source.specification["flow"], "tolerance": 0}}
 
 
 def pairs(sources: list[Source]) -> list[tuple[Source, Source]]:
     """Pairs of runs that differ only in tolerance and have sketches at common τ, the larger tolerance first."""
-    landing = [
-        (source, source.specification["flow"]["tolerance"], _experiment(source))
-        for source in sources
-        if "land" in source.specification["flow"] and source.tables["sketch"]["landed"].any()
-    ]
+    flows = {source.member: source.specification["flow"] for source in sources}
+    landing = [s for s in sources if "land" in flows[s.member] and s.tables["sketch"]["landed"].any()]
     return [
         (coarse, fine)
-        for coarse, larger, experiment in landing
-        for fine, smaller, other in landing
-        if larger > smaller and experiment == other
+        for coarse, fine in itertools.permutations(landing, 2)
+        if flows[coarse.member]["tolerance"] > flows[fine.member]["tolerance"]
+        and _experiment(coarse) == _experiment(fine)
     ]
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point, quantity `angle` (rad), `cos` or `cos_point`."""
-    import pandas as pd
-
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "path")
     parts = []
     for coarse, fine in pairs(shown):
         angles = halving.angles(*(Evidence(source.tables, source.record) for source in (coarse, fine)))
-        rows = positive(pd.DataFrame({"tau": angles.index, "value": angles.to_numpy()}), "tau")
-        parts.append(coarse.part(rows, "angle", rows["value"]))
+        parts.append(coarse.part(positive(frame(tau=angles.index, value=angles.to_numpy()), "tau"), "angle"))
     for source in shown:
         for quantity in ("cos", "cos_point"):
             parts.append(source.part(thin(positive(source.path, "tau"), quantity), quantity))
@@ -66,11 +52,9 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
 
     picture, (axes,) = style.panels(1, 2, 2.9)
     chosen = table[table["quantity"] == "angle"]
+    style.curves(axes[0], chosen, "tau", "value", palette, "no two runs differ\nin tolerance alone", **style.DOTS)
     if len(chosen):
-        style.curves(axes[0], chosen, "tau", "value", palette, **style.DOTS)
         axes[0].set_ylim(bottom=0)
-    else:
-        style.empty(axes[0], "no two runs differ\nin tolerance alone")
     axes[0].set(title="directions at a tolerance and at half of it", xlabel=style.TAU, ylabel="angle (rad)")
     style.curves(axes[1], table[table["quantity"] == "cos"], "tau", "value", palette)
     for (run, _), points in table[table["quantity"] == "cos_point"].groupby(["run", "seed"], sort=False):
@@ -79,6 +63,4 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     style.log(axes[1], x=True)
     axes[1].axhline(1, **style.GUIDE)
     axes[1].set(title="alignment: velocity (lines), gradient (dots)", xlabel=style.TAU, ylabel="cos with $W$")
-    style.lettered(axes)
-    style.runs_legend(picture, shown, palette)
-    return picture, table
+    return style.finished(picture, axes, shown, palette), table

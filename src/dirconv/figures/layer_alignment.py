@@ -8,17 +8,9 @@ which are convolutions. Thin lines are tensors; a thick line is a kind as a whol
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import Figure, first_seeds, positive, separating, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, Table, first_seeds, positive, separating, stack, style
 
 NUMERICS = 1
 FIGURE = Figure(tables=("layers",))
@@ -49,7 +41,7 @@ def groups(layers: list[str]) -> dict[str, str]:
     return kinds
 
 
-def _by_group(rows: pd.DataFrame) -> pd.DataFrame:
+def _by_group(rows: Table) -> Table:
     """Shares of each group at each snapshot, and `group_cos`, the cosine between its parts of W and of −∇ℒ."""
     inner = rows["cos"] * np.sqrt(rows["weight_share"] * rows["gradient_share"])
     keys = ["group", "snapshot", "log_inverse_risk"]
@@ -58,7 +50,7 @@ def _by_group(rows: pd.DataFrame) -> pd.DataFrame:
     return sums.assign(group_cos=sums["inner"] / norms.where(norms > 0, np.inf))
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point; `layer` is empty where `value` is a group's."""
     shown = first_seeds(separating(sources, "layers"))
     parts, group_of = [], {}
@@ -72,11 +64,7 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
             parts.append(source.part(by_group, quantity))
     table = stack(parts, COLUMNS)
 
-    rows = max(len(shown), 1)
-    picture, axes = style.panels(rows, 3, 0.4 + 2.0 * rows, sharex="row", sharey="col")
-    if not shown:
-        for panel in axes.flat:
-            style.empty(panel)
+    picture, axes = style.rows_of_panels(shown, 3, sharex="row", sharey="col")
     for row, source in zip(axes, shown, strict=False):
         of_run = table[table["run"] == source.run]
         kinds = group_of[source.run]
@@ -102,5 +90,5 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         row[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     for panel in axes[-1]:
         panel.set_xlabel(style.LOG_INVERSE_RISK)
-    style.lettered(axes.flat)
+    style.lettered(axes)
     return picture, table

@@ -10,15 +10,7 @@ bands reach from the least to the greatest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dirconv.figures import Figure, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, stack, style
 
 NUMERICS = 1
 FIGURE = Figure(tables=("losses",), claimed=True)
@@ -26,19 +18,16 @@ COLUMNS = ["run", "network", "seed", "loss", "tau", "function_to_end", "to_best"
 NAMES = {"cubic": r"$e^{-z^3}$", "polynomial": "polynomial tail"}
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a run, seed, loss and kept point with ℒ < ℓ(0)."""
     from matplotlib.lines import Line2D
 
     parts = []
     for source in sources:
         rows = source.tables["losses"]
-        rows = rows[rows["below"]]
-        if rows.empty:
-            continue
+        rows = rows[rows["below"]].round({"tau": 6})
         end = rows.loc[rows["loss"] == "exponential", "margin"]
-        rows = rows.assign(tau=rows["tau"].round(6), share=rows["margin"] / (end.iloc[-1] if len(end) else 1.0))
-        parts.append(rows.assign(**source.identity))
+        parts.append(rows.assign(share=rows["margin"] / (end.iloc[-1] if len(end) else 1.0), **source.identity))
     table = stack(parts, COLUMNS)
     palette = style.colours(dict.fromkeys(table["loss"]))
     runs = list(dict.fromkeys(table["run"]))
@@ -66,5 +55,5 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     handles = [Line2D([], [], color=colour, label=NAMES.get(loss, loss)) for loss, colour in palette.items()]
     if handles:
         picture.legend(handles=handles, loc="outside upper center", ncols=4)
-    style.lettered(axes.flat)
+    style.lettered(axes)
     return picture, table

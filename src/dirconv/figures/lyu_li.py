@@ -10,29 +10,26 @@ path's length never does. Lines are medians over seeds; bands reach from the lea
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from dirconv.figures import Figure, _curves, separating, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, Table, _curves, frame, separating, stack, style
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
 FIGURE = Figure(tables=("path",), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
+PANELS = {
+    "integral": (r"$\int\tan\angle\,d\tau = \zeta$ (the paper)", style.TAU, r"$\zeta$ (rad)"),
+    "integral_of_square": (r"$\int\tan^2\angle\,d\tau$ (Lyu and Li)", style.TAU, "share of its bound"),
+    "tan": (r"$\tan\angle$", style.TAU, r"$\tan\angle(W,\,v)$"),
+}
 LONG = 1000.0  # last τ above which runs have a row of their own
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point, quantity `tan`, `integral` or `integral_of_square` (over its bound)."""
-    import pandas as pd
-
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "path")
     last = _curves.last_common_tau(shown)
@@ -48,7 +45,7 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
             parts.append(source.part(_curves.interpolated(path, "tau", quantity, at), quantity))
         # NaN before the first secant and past the last
         tan = _curves.interpolated(np.log(_curves.path_speeds(source)), "tau", "value", np.log(at))["value"]
-        parts.append(source.part(pd.DataFrame({"tau": at}), "tan", np.exp(tan)))
+        parts.append(source.part(frame(tau=at), "tan", np.exp(tan)))
     table = stack(parts, COLUMNS)
 
     # the Mexican hat is followed to a τ far beyond any network's
@@ -58,23 +55,15 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     guides: dict[str, Any] = {}
     for row, runs in zip(axes, groups, strict=True):
         guides |= _row(row, table[table["run"].isin(runs)], palette)
-    style.lettered(axes.flat)
-    style.runs_legend(picture, shown, palette, *guides.values())
-    return picture, table
+    return style.finished(picture, axes, shown, palette, *guides.values()), table
 
 
-def _row(axes, table: pd.DataFrame, palette: dict[str, Any]) -> dict[str, Any]:
+def _row(axes, table: Table, palette: dict[str, Any]) -> dict[str, Any]:
     """Draw three panels; return their guides for the legend."""
-    titles = {
-        "integral": (r"$\int\tan\angle\,d\tau = \zeta$ (the paper)", r"$\zeta$ (rad)"),
-        "integral_of_square": (r"$\int\tan^2\angle\,d\tau$ (Lyu and Li)", "share of its bound"),
-        "tan": (r"$\tan\angle$", r"$\tan\angle(W,\,v)$"),
-    }
-    for panel, (quantity, (title, label)) in zip(axes, titles.items(), strict=True):
-        style.band(panel, table[table["quantity"] == quantity], "tau", "value", palette)
+    for panel, quantity, rows in style.by_quantity(axes, table, PANELS):
+        style.band(panel, rows, "tau", "value", palette)
         style.log(panel, x=True, y=quantity == "tan")
-        panel.set(title=title, xlabel=style.TAU, ylabel=label)
-    tan = table[table["quantity"] == "tan"].dropna(subset="value")
+    tan = rows.dropna(subset="value")
     if tan.empty:
         return {}
     for panel in axes:

@@ -7,34 +7,30 @@ of it. One line per seed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import Figure, _curves, separating, stack, style, thin
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, _curves, separating, stack, style, thin
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
 FIGURE = Figure(tables=("path", "limit"), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
+PANELS = {
+    "speed": ("speed of the direction", style.TAU, r"$d\zeta/d\tau$ (rad)"),
+    "misalignment": ("alignment", style.TAU, r"$1 - \cos\angle(w,\,-\nabla\mathcal{L})$"),
+    "lack": ("margin", style.TAU, "1 − margin/margin at the end"),
+}
 FIRST_TAU = 0.01  # where speeds begin
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point, quantity `speed`, `misalignment` or `lack`."""
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "path")
     parts = []
     for source in shown:
         speeds = _curves.path_speeds(source)
-        speeds = speeds[speeds["tau"] >= FIRST_TAU]
-        parts.append(source.part(speeds, "speed", speeds["value"]))
+        parts.append(source.part(speeds[speeds["tau"] >= FIRST_TAU], "speed"))
         parts.append(thin(source.part(source.path, "misalignment", 1 - source.path["cos"]), "value"))
         limit = source.tables["limit"]
         parts.append(source.part(limit, "lack", 1 - limit["margin"] / limit["margin"].iloc[-1]).iloc[:-1])
@@ -42,24 +38,13 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     table = table[table["value"] > 1e-14]
 
     picture, (axes,) = style.panels(1, 3, 2.7)
-    for panel, (quantity, title, label) in zip(
-        axes,
-        (
-            ("speed", "speed of the direction", r"$d\zeta/d\tau$ (rad)"),
-            ("misalignment", "alignment", r"$1 - \cos\angle(w,\,-\nabla\mathcal{L})$"),
-            ("lack", "margin", "1 − margin/margin at the end"),
-        ),
-        strict=True,
-    ):
-        style.curves(panel, table[table["quantity"] == quantity], "tau", "value", palette, **style.MANY_CURVES)
+    for panel, quantity, rows in style.by_quantity(axes, table, PANELS):
+        style.curves(panel, rows, "tau", "value", palette, **style.MANY_CURVES)
         style.log(panel, x=quantity == "speed", y=True)
-        panel.set(title=title, xlabel=style.TAU, ylabel=label)
     guides = []
     speeds = table[table["quantity"] == "speed"]
     if len(speeds):
         tau = np.array([0.1, 1.0]) * speeds["tau"].max()
         axes[0].plot(tau, speeds["value"].max() * tau[0] / tau, **style.GUIDE)
         guides.append(style.guide(style.SLOPE_MINUS_ONE))
-    style.lettered(axes)
-    style.runs_legend(picture, shown, palette, *guides)
-    return picture, table
+    return style.finished(picture, axes, shown, palette, *guides), table

@@ -8,17 +8,9 @@ shows the shape alone. Margins divided by ℓ⁻¹(ℒ) are at least 1, and thei
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import POINTS, Figure, first_seeds, separating, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import POINTS, Drawing, Figure, Source, Table, first_seeds, frame, separating, stack, style
 
 NUMERICS = 1
 FIGURE = Figure(tables=("margins",))
@@ -36,7 +28,7 @@ def _normalizations(source: Source) -> list[str]:
     return ["by_norm", "by_risk"] if source.degree is not None else ["by_last", "by_risk", "by_mean"]
 
 
-def _snapshots(rows: pd.DataFrame) -> list[int]:
+def _snapshots(rows: Table) -> list[int]:
     """About SNAPSHOTS of them, log-spaced in ln(1/ℒ), with the first and the last."""
     levels = rows.groupby("snapshot")["log_inverse_risk"].first()
     levels = np.log(levels[levels > 0])
@@ -52,7 +44,7 @@ def _distribution(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values[at], share[at]
 
 
-def _legend(picture: Picture, row: np.ndarray, levels: list[float], shades: list) -> None:
+def _legend(picture, row: np.ndarray, levels: list[float], shades: list) -> None:
     """To the right of a network's row: the colours of its snapshots with their ln(1/ℒ)."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -67,10 +59,8 @@ def _legend(picture: Picture, row: np.ndarray, levels: list[float], shades: list
     bar.set_label(style.LOG_INVERSE_RISK)
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point of a curve."""
-    import pandas as pd
-
     shown = first_seeds(separating(sources, "margins"))
     parts = []
     for source in shown:
@@ -80,10 +70,8 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
             level = float(of_snapshot["log_inverse_risk"].iloc[0])
             for name in _normalizations(source):
                 margin, share = _distribution(of_snapshot[name].to_numpy(dtype=float))
-                part = pd.DataFrame({"margin": margin, "share": share})
-                parts.append(
-                    part.assign(normalization=name, snapshot=snapshot, log_inverse_risk=level, **source.identity)
-                )
+                part = frame(normalization=name, snapshot=snapshot, log_inverse_risk=level, margin=margin, share=share)
+                parts.append(part.assign(**source.identity))
     table = stack(parts, COLUMNS)
 
     columns = max((len(_normalizations(source)) for source in shown), default=1)
@@ -108,5 +96,5 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         for panel in row[len(names) :]:
             panel.set_axis_off()
         _legend(picture, row, levels.to_list(), list(shades.values()))
-    style.lettered(axes.flat)
+    style.lettered(axes)
     return picture, table

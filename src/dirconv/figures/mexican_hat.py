@@ -8,24 +8,16 @@ integrable.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import Figure, positive, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, positive, stack, style
 
 NUMERICS = 1
 FIGURE = Figure(tables=("path", "spiral"), problems=("mexican_hat",))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "u", "v", "value"]
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: `direction` (u, v), `turns` (ζ/2π), `squares` (∫ tan² dτ, of its end), `tan`."""
     palette = style.colours(source.run for source in sources)
     parts = []
@@ -55,7 +47,5 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     tau = np.array([1e4, tangents["tau"].max()])
     axes[2].plot(tau, 3 / tau, **style.GUIDE)
     axes[2].set(title="speed of the direction", xlabel=style.TAU, ylabel=r"$\tan\angle = d\zeta/d\tau$")
-    style.lettered(axes)
     squares = style.guide(r"$\int\tan^2\angle\,d\tau$", color=palette[sources[0].run], linestyle=":")
-    style.runs_legend(picture, sources, palette, squares, style.guide("rim; slope −1"))
-    return picture, table
+    return style.finished(picture, axes, sources, palette, squares, style.guide("rim; slope −1")), table

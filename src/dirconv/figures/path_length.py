@@ -8,25 +8,22 @@ would not be drawn. (c) The same speed from chords between snapshots, which leav
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import Figure, _curves, separating, stack, style, thin
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, _curves, separating, stack, style, thin
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
 FIGURE = Figure(tables=("path", "direction"))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
+PANELS = {
+    "zeta": (r"path length of $W/\Vert W\Vert$", style.TAU, r"$\zeta$ (rad)"),
+    "speed": ("its speed", style.TAU, r"$d\zeta/d\tau$ (rad)"),
+    "chords": ("the same by chords", style.TAU, r"$d\zeta/d\tau$ (rad)"),
+}
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point, quantity `zeta` (rad), `speed` or `chords` (rad per unit of τ)."""
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "path")
@@ -35,28 +32,21 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         parts.append(source.part(thin(source.path, "zeta"), "zeta"))
         snapshots = source.snapshots("direction")
         chords = np.r_[0.0, snapshots["angle_from_previous"].iloc[1:].cumsum()][: len(snapshots)]
-        speeds = {
-            "speed": _curves.path_speeds(source),
-            "chords": _curves.secant_speeds(snapshots["tau"].to_numpy(), chords),
-        }
-        parts += [source.part(rows, quantity, rows["value"]) for quantity, rows in speeds.items()]
+        parts.append(source.part(_curves.path_speeds(source), "speed"))
+        parts.append(source.part(_curves.secant_speeds(snapshots["tau"].to_numpy(), chords), "chords"))
     table = stack(parts, COLUMNS)
 
     picture, (axes,) = style.panels(1, 3, 2.8)
-    length, speeds, chords = (table[table["quantity"] == name] for name in ("zeta", "speed", "chords"))
-    style.curves(axes[0], length, "tau", "value", palette)
-    axes[0].set(title="path length of $W/\\Vert W\\Vert$", xlabel=style.TAU, ylabel=r"$\zeta$ (rad)")
-    titles = ("its speed", "the same by chords")
-    for panel, rows, title in zip(axes[1:], (speeds, chords), titles, strict=True):
-        style.curves(panel, rows, "tau", "value", palette, **style.DOTS)
+    guides = []
+    for panel, quantity, rows in style.by_quantity(axes, table, PANELS):
+        style.curves(panel, rows, "tau", "value", palette, **({} if quantity == "zeta" else style.DOTS))
+        if quantity == "zeta":
+            continue
         style.log(panel, x=True, y=True)
-        panel.set(title=title, xlabel=style.TAU, ylabel=r"$d\zeta/d\tau$ (rad)")
         if len(rows):
             ends = rows.groupby(["run", "seed"], sort=False).last()
             anchor = ends.loc[(ends["tau"] * ends["value"]).idxmax()]
             tau = np.array([anchor["tau"] / 2.5, rows["tau"].max()])
             panel.plot(tau, 1.4 * anchor["value"] * anchor["tau"] / tau, **style.GUIDE)
-    guides = [style.guide(style.SLOPE_MINUS_ONE)] if len(speeds) else []
-    style.lettered(axes)
-    style.runs_legend(picture, shown, palette, *guides)
-    return picture, table
+            guides = [style.guide(style.SLOPE_MINUS_ONE)]
+    return style.finished(picture, axes, shown, palette, *guides), table

@@ -8,24 +8,21 @@ that becomes homogeneous it tends to such a number.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dirconv.figures import Figure, positive, stack, style, thin
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Column, Drawing, Figure, Source, positive, stack, style, thin
 
 NUMERICS = 1
 
 # a source is a run, with its path, or the run's probe, with its degrees: each has a folder of its own
 FIGURE = Figure(tables=(), optional=("path", "degree"), claimed=True, probes=("degree",))
 COLUMNS = ["run", "network", "seed", "quantity", "log_inverse_risk", "value", "low", "high"]
+PANELS = {
+    "zeta": ("path length", style.LOG_INVERSE_RISK, r"$\zeta$ (rad)"),
+    "cos": ("alignment", style.LOG_INVERSE_RISK, style.COS),
+    "degree": ("degree where it is", style.LOG_INVERSE_RISK, r"$\langle W, \nabla p\rangle/p$"),
+}
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point, quantity `zeta`, `cos` or `degree`."""
     palette = style.colours(source.run for source in sources)
     parts = []
@@ -42,16 +39,7 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     drawn = set(table["run"])
 
     picture, (axes,) = style.panels(1, 3, 2.8)
-    for panel, (quantity, title, label) in zip(
-        axes,
-        (
-            ("zeta", "path length", r"$\zeta$ (rad)"),
-            ("cos", "alignment", style.COS),
-            ("degree", "degree where it is", r"$\langle W, \nabla p\rangle/p$"),
-        ),
-        strict=True,
-    ):
-        rows = table[table["quantity"] == quantity]
+    for panel, quantity, rows in style.by_quantity(axes, table, PANELS):
         dots = {**style.DOTS, "markersize": 2.4} if quantity == "degree" else {}
         style.curves(panel, rows, "log_inverse_risk", "value", palette, **dots)
         if quantity == "degree":
@@ -60,15 +48,12 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
                 panel.fill_between(x, low, high, color=palette[run], alpha=0.2, linewidth=0)
             _limit_height(panel, rows["value"].astype(float))
         style.log(panel, x=True)
-        panel.set(title=title, xlabel=style.LOG_INVERSE_RISK, ylabel=label)
-    style.lettered(axes)
     # a run and its probe count once
     legend = {(source.run, source.seed): source for source in sources if source.run in drawn}
-    style.runs_legend(picture, list(legend.values()), palette)
-    return picture, table
+    return style.finished(picture, axes, list(legend.values()), palette), table
 
 
-def _limit_height(axes, medians: pd.Series) -> None:
+def _limit_height(axes, medians: Column) -> None:
     """Limit the axis to little more than the medians' range: the quotient is unbounded where a margin is near zero."""
     if medians.notna().any():
         room = max(medians.max() - medians.min(), 1.0)

@@ -8,17 +8,9 @@ first steps of every run, also of a run that never gets below zero.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import Figure, first_seeds, positive, separating, stack, style, thin
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, Table, first_seeds, positive, separating, stack, style, thin
 
 NUMERICS = 1
 FIGURE = Figure(tables=("path",))
@@ -26,19 +18,19 @@ COLUMNS = ["run", "network", "seed", "quantity", "against", "x", "value"]
 FEWEST_STEPS, MOST_STEPS = 20, 200  # of panel (c)
 
 
-def _growth(source: Source) -> pd.DataFrame:
+def _growth(source: Source) -> Table:
     path = thin(positive(source.path, "log_inverse_risk"), "log_inverse_risk")
     return source.part(path, "log_inverse_risk", against="tau", x=path["tau"])
 
 
-def _margin(source: Source) -> pd.DataFrame:
+def _margin(source: Source) -> Table:
     path = positive(source.path, "smoothed_margin", "log_inverse_risk")
     ratio = path["smoothed_margin"] / (path["smoothed_margin"].iloc[0] if len(path) else 1.0)
     columns = {"against": "log_inverse_risk", "x": path["log_inverse_risk"]}
     return thin(source.part(path, "smoothed_margin_ratio", ratio, **columns), "value")
 
 
-def _start(source: Source, steps: int) -> pd.DataFrame:
+def _start(source: Source, steps: int) -> Table:
     path = source.tables["path"]
     path = path[path["step"] <= steps]
     excess = path["ln_risk"] - source.ln_at_zero
@@ -55,7 +47,7 @@ def _first_steps(sources: list[Source]) -> int:
     return min(longest, MOST_STEPS)
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a point, `value` of `quantity` at `x` of `against`."""
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "path")
@@ -80,11 +72,8 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         axes[0].plot(tau, line, **{**style.GUIDE, "color": palette[source.run]})
         text = rf"$\propto e^{{L\tau}}$, $L$ = {source.degree} ({source.network})"
         guides.append(style.guide(text, color=palette[source.run]))
-    if homogeneous:
-        style.curves(axes[1], margin, "x", "value", palette)
-        style.log(axes[1], x=True, y=True)
-    else:
-        style.empty(axes[1], "no homogeneous run\nhas reached ℒ < ℓ(0)")
+    style.curves(axes[1], margin, "x", "value", palette, "no homogeneous run\nhas reached ℒ < ℓ(0)")
+    style.log(axes[1], x=True, y=True)
     axes[1].set(title="smoothed margin", xlabel=style.LOG_INVERSE_RISK, ylabel=r"$\tilde a/\tilde a_0$")
     style.curves(axes[2], start, "x", "value", palette, **{**style.DOTS, "markersize": 2.2})
     axes[2].axhline(0, **style.GUIDE)
@@ -93,6 +82,4 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         ha="left", va="center", fontsize=7, color="0.35",
     )  # fmt: skip
     axes[2].set(title="first steps", xlabel="step", ylabel=r"$\ln\mathcal{L} - \ln\ell(0)$")
-    style.lettered(axes)
-    style.runs_legend(picture, sources, palette, *guides)
-    return picture, stack([growth, margin, start], COLUMNS)
+    return style.finished(picture, axes, sources, palette, *guides), stack([growth, margin, start], COLUMNS)

@@ -12,17 +12,23 @@ of exactly zero are left out.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from dirconv.figures import Figure, first_seeds, positive, separating, stack, style, thin
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import (
+    Column,
+    Drawing,
+    Figure,
+    Source,
+    Table,
+    first_seeds,
+    positive,
+    separating,
+    stack,
+    style,
+    thin,
+)
 
 NUMERICS = 1
 FIGURE = Figure(tables=("path", "saliency"))
@@ -33,7 +39,7 @@ OVER_EXAMPLES = {"median": "median", "least": "min", "most": "max"}
 ALL_EXAMPLES = -1  # in the column `example`
 
 
-def _snapshots(tau: pd.Series) -> list[int]:
+def _snapshots(tau: Column) -> list[int]:
     """SNAPSHOTS of those with pictures, by τ: the first, the last, and log-spaced ones between them."""
     later = np.log(tau[(tau > 0) & (tau >= tau.max() / TAU_FACTOR)])
     if later.empty:
@@ -42,7 +48,7 @@ def _snapshots(tau: pd.Series) -> list[int]:
     return sorted({tau.index[0]} | {int((later - level).abs().idxmin()) for level in wanted})
 
 
-def _pictures(source: Source) -> pd.DataFrame:
+def _pictures(source: Source) -> Table:
     """The rows shown as maps, with their place in the grid: `row` by example, `column` by snapshot."""
     rows = source.snapshots("saliency").dropna(subset=["picture"])
     chosen = _snapshots(rows.groupby("snapshot")["tau"].first()) if len(rows) else []
@@ -50,7 +56,7 @@ def _pictures(source: Source) -> pd.DataFrame:
     return rows.assign(row=rows["example"].rank(method="dense"), column=rows["snapshot"].rank(method="dense"))
 
 
-def _moved(source: Source) -> pd.DataFrame:
+def _moved(source: Source) -> Table:
     """The angle moved since the previous snapshot: a row a snapshot and quantity of OVER_EXAMPLES."""
     import pandas as pd
 
@@ -62,42 +68,32 @@ def _moved(source: Source) -> pd.DataFrame:
     return pd.concat([thin(part, "value") for _, part in moved.groupby("quantity")]) if len(moved) else moved
 
 
-def _square(flat: Any) -> np.ndarray:
-    """(side²,) to (side, side)."""
-    flat = np.asarray(flat, dtype=np.uint8)
-    return flat.reshape(math.isqrt(len(flat)), -1)
-
-
-def _grid(picture: Any, source: Source, rows: pd.DataFrame) -> None:
+def _grid(picture: Any, source: Source, rows: Table) -> None:
     """The maps: a row an image, a column a snapshot."""
     axes = picture.subplots(int(rows["row"].max()), int(rows["column"].max()), squeeze=False)
     for panel in axes.flat:
         panel.set(xticks=[], yticks=[], frame_on=False)
     for row in rows.itertuples(index=False):
         panel = axes[int(row.row) - 1, int(row.column) - 1]
-        panel.imshow(_square(row.picture), cmap="magma", vmin=0, vmax=255)
+        pixels = np.asarray(row.picture, dtype=np.uint8)
+        panel.imshow(pixels.reshape(math.isqrt(len(pixels)), -1), cmap="magma", vmin=0, vmax=255)
         panel.set_xlabel(f"{row.to_last:.2f} rad", fontsize=6, labelpad=1.5)
     for column, tau in rows.groupby("column")["tau"].first().items():
-        label = "0" if tau == 0 else f"{tau:.2g}"
-        axes[0, int(column) - 1].set_title(f"$\\tau$ = {label}", loc="center")
-    picture.suptitle(
-        f"(a) {source.network}: input gradients $|\\partial p/\\partial x|$", x=0.01, ha="left", fontsize=8
-    )
+        axes[0, int(column) - 1].set_title(rf"$\tau$ = {tau:.2g}", loc="center")
+    title = rf"(a) {source.network}: input gradients $|\partial p/\partial x|$"
+    picture.suptitle(title, x=0.01, ha="left", fontsize=8)
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a map (its `to_last`; its pixels are the measure's) or a point, in rad."""
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "saliency")
-    parts = []
     first = next(iter(first_seeds(shown)), None)
-    pictures = _pictures(first) if first else None
-    if first and len(pictures):
-        parts.append(first.part(pictures, "to_last"))
-    parts += [_moved(source) for source in shown]
-    table = stack(parts, COLUMNS)
+    pictures = _pictures(first) if first else ()
+    parts = [first.part(pictures, "to_last")] if len(pictures) else []
+    table = stack([*parts, *(_moved(source) for source in shown)], COLUMNS)
 
-    height = 0.3 + 1.0 * pictures["row"].max() if first and len(pictures) else 0.0
+    height = 0.3 + 1.0 * pictures["row"].max() if len(pictures) else 0.0
     picture = style.picture_of_height(height + 2.7)
     below = picture
     if height:
@@ -115,11 +111,7 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         both = by_name["least"].merge(by_name["most"], on="tau")
         panel.fill_between(both["tau"], both["value_x"], both["value_y"], color=palette[run], alpha=0.12, linewidth=0)
     style.log(panel, x=True, y=True)
-    letter = "(b) " if height else ""
-    panel.set(
-        title=f"{letter}angle between an input gradient at successive snapshots: median and range over examples",
-        xlabel=style.TAU,
-        ylabel="angle moved (rad)",
-    )
-    style.runs_legend(below, shown, palette)
+    title = "angle between an input gradient at successive snapshots: median and range over examples"
+    panel.set(title=f"(b) {title}" if height else title, xlabel=style.TAU, ylabel="angle moved (rad)")
+    style.finished(below, [], shown, palette)  # lettered above, since (a) is a grid of panels
     return picture, table

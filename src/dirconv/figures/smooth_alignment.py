@@ -7,31 +7,27 @@ tan ∠ is below ten times the rounding error of ln q.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dirconv.claims.fits import rate
-from dirconv.figures import Figure, exponential_tails, positive, separating, stack, style, thin
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, Table, exponential_tails, positive, separating, stack, style, thin
 
 NUMERICS = 1
 GOES_THROUGH = ("fits",)
 FIGURE = Figure(tables=("path",), problems=("deep_linear", "squared_relu"))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "value"]
+PANELS = {
+    "misalignment": ("", style.TAU, r"$1-\cos\angle(W, -\nabla\mathcal{L})$"),
+    "tan": ("", style.TAU, r"$\tan\angle(W, -\nabla\mathcal{L})$"),
+}
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: quantity `misalignment` (1 − cos) or `tan`. A polynomial tail is left out."""
     sources = exponential_tails(sources)
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "path")
-    parts: list[pd.DataFrame] = []
+    parts: list[Table] = []
     kappas: dict[str, list[float]] = {}
     for source in shown:
         path = source.path
@@ -47,14 +43,10 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     table = stack(parts, COLUMNS)
 
     picture, (axes,) = style.panels(1, 2, 3.3)
-    labels = {"misalignment": r"$1-\cos\angle(W, -\nabla\mathcal{L})$", "tan": r"$\tan\angle(W, -\nabla\mathcal{L})$"}
-    for panel, (name, label) in zip(axes, labels.items(), strict=True):
-        style.curves(panel, table[table["quantity"] == name], "tau", "value", palette, **style.MANY_CURVES)
+    for panel, _, rows in style.by_quantity(axes, table, PANELS):
+        style.curves(panel, rows, "tau", "value", palette, **style.MANY_CURVES)
         style.log(panel, y=True)
-        panel.set(xlabel=style.TAU, ylabel=label)
     if axes[1].lines:
         axes[1].set_ylim(bottom=axes[1].get_ylim()[0] * 1e-5)  # room for the exponents
     style.exponents(axes[1], kappas, fontsize=5.5)
-    style.lettered(axes)
-    style.runs_legend(picture, shown, palette)
-    return picture, table
+    return style.finished(picture, axes, shown, palette), table

@@ -9,17 +9,9 @@ with less than 10⁻³ of the mass are left out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import Figure, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Column, Drawing, Figure, Source, Table, stack, style
 
 NUMERICS = 1
 FIGURE = Figure(tables=("path", "limit", "neurons", "atoms"), problems=("squared_relu",))
@@ -27,13 +19,11 @@ COLUMNS = ["run", "network", "seed", "quantity", "tau", "x", "y", "z", "value"]
 MIN_MASS = 1e-3  # of a neuron that is drawn
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: quantity `lack` (1 − margin/bound), `neuron` and `atom` (direction, signed mass)."""
     palette = style.colours(source.run for source in sources)
-    parts = []
-    for source in sources:
-        limit = source.tables["limit"]
-        parts.append(source.part(limit, "lack", 1 - limit["ratio"]))
+    limits = [(source, source.tables["limit"]) for source in sources]
+    parts = [source.part(limit, "lack", 1 - limit["ratio"]) for source, limit in limits]
     on_circle, on_sphere = _first(sources, dimensions=2), _first(sources, dimensions=3)
     for source in filter(None, (on_circle, on_sphere)):
         neurons = source.tables["neurons"]
@@ -49,11 +39,14 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
     style.log(axes[0], y=True)
     axes[0].axhline(0.01, **style.GUIDE)
     axes[0].set(title="distance to the bound", xlabel=style.TAU, ylabel="1 − margin/bound")
-    _circle(axes[1], table, on_circle)
-    _sphere(axes[2], table, on_sphere)
-    style.lettered(axes)
-    style.runs_legend(picture, sources, palette, style.guide("1 %"))
-    return picture, table
+    for panel, source, drawn, text in ((axes[1], on_circle, _circle, "two"), (axes[2], on_sphere, _sphere, "three")):
+        if source is None:
+            style.empty(panel, f"no run in {text} dimensions")
+            continue
+        of_seed = source.select(table)
+        drawn(panel, *(of_seed[of_seed["quantity"] == name] for name in ("neuron", "atom")))
+        panel.set(title=f"{source.network}, seed {source.seed}", xlim=(-180, 180))
+    return style.finished(picture, axes, sources, palette, style.guide("1 %")), table
 
 
 def _first(sources: list[Source], dimensions: int) -> Source | None:
@@ -61,40 +54,24 @@ def _first(sources: list[Source], dimensions: int) -> Source | None:
     return next((source for source in sources if ("z" in source.tables["neurons"]) == (dimensions == 3)), None)
 
 
-def _measures(table: pd.DataFrame, source: Source) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of the neurons and of the best measure's atoms."""
-    of_seed = source.select(table)
-    return of_seed[of_seed["quantity"] == "neuron"], of_seed[of_seed["quantity"] == "atom"]
-
-
-def _azimuth(rows: pd.DataFrame) -> pd.Series:
+def _azimuth(rows: Table) -> Column:
     """The azimuth of each direction, in degrees."""
     return np.degrees(np.arctan2(rows["y"].astype(float), rows["x"].astype(float)))
 
 
-def _circle(axes, table: pd.DataFrame, source: Source | None) -> None:
-    if source is None:
-        style.empty(axes, "no run in two dimensions")
-        return
-    neurons, atoms = _measures(table, source)
+def _circle(axes, neurons: Table, atoms: Table) -> None:
     mass = neurons.assign(degree=_azimuth(neurons).round()).groupby("degree")["value"].sum()
     axes.vlines(mass.index, 0, mass, color="0.35", linewidth=3, label="neurons at the end, summed")
     axes.plot(_azimuth(atoms), atoms["value"].astype(float), "x", color="C3", label="best measure")
     axes.axhline(0, color="0.6", linewidth=0.6)
-    axes.set(title=source.network + f", seed {source.seed}", xlabel="direction (degrees)", ylabel="signed mass")
-    axes.set_xlim(-180, 180)
+    axes.set(xlabel="direction (degrees)", ylabel="signed mass")
     axes.legend(loc="upper left")
     axes.set_ylim(top=1.6 * axes.get_ylim()[1])
 
 
-def _sphere(axes, table: pd.DataFrame, source: Source | None) -> None:
-    if source is None:
-        style.empty(axes, "no run in three dimensions")
-        return
-    neurons, atoms = _measures(table, source)
+def _sphere(axes, neurons: Table, atoms: Table) -> None:
     mass = neurons["value"].astype(float)
     colour = np.where(mass > 0, "C0", "C1")
     axes.scatter(_azimuth(neurons), neurons["z"].astype(float), s=2500 * mass.abs(), c=colour, alpha=0.35, linewidths=0)
     axes.plot(_azimuth(atoms), atoms["z"].astype(float), "kx", markersize=5)
-    axes.set(title=source.network + f", seed {source.seed}", xlabel="azimuth (degrees)", ylabel="height on the sphere")
-    axes.set(xlim=(-180, 180), ylim=(-1.05, 1.05))
+    axes.set(xlabel="azimuth (degrees)", ylabel="height on the sphere", ylim=(-1.05, 1.05))

@@ -10,32 +10,27 @@ seeds, separate for a run's solid and dotted seeds; bands reach from the least t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dirconv.claims.fits import remainder
-from dirconv.figures import Figure, _curves, separating, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, _curves, frame, separating, stack, style
 
 NUMERICS = 1
 GOES_THROUGH = ("fits", "tail_statistics")
 FIGURE = Figure(tables=("path", "limit"), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "against", "known", "x", "value"]
+PANELS = {
+    "distance": ("distance to the limit", style.TAU, "angle (rad)"),
+    "ln_time": ("time of the flow", r"$1/\epsilon$", r"$\ln t$"),
+    "steps": ("steps of the flow engine", r"$1/\epsilon$", "steps"),
+}
 EPSILONS = np.geomspace(0.3, 0.01, 18)
 LINES = {True: "-", False: (0, (1, 1))}
 KNOWN_WITHIN = 0.01  # rad: greatest remainder at the end with which the limit counts as known
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: `distance` against tau, `ln_time` and `steps` against 1/ε; is the limit `known`?"""
-    import pandas as pd
-
     palette = style.colours(source.run for source in sources)
     shown = separating(sources, "path")
     parts = []
@@ -46,40 +41,32 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         known = rest <= KNOWN_WITHIN
         used = slice(None) if known else tau <= tau[-1] - 1
         distance = to_end + (rest if known else 0.0)
-        rows = pd.DataFrame({"x": tau[used].round(6)})
-        parts.append(source.part(rows, "distance", distance[used], against="tau", known=known))
-        logarithms = pd.DataFrame({"x": np.log(distance[used])})
+        rows = frame(x=tau[used].round(6), value=distance[used])
+        parts.append(source.part(rows, "distance", against="tau", known=known))
         for name, quantity in (("ln_time", "ln_time"), ("step", "steps")):
             value = limit[name].to_numpy(dtype=float)[used]
-            points = logarithms.assign(y=np.log(np.where(value > 0, value, np.nan)))
+            points = frame(x=np.log(distance[used]), y=np.log(np.where(value > 0, value, np.nan)))
             points = points[np.isfinite(points["x"])]
             at = np.exp(_curves.interpolated(points, "x", "y", np.log(EPSILONS))["y"])
-            rows = pd.DataFrame({"x": (1 / EPSILONS).round(6), "value": at}).dropna()
-            parts.append(source.part(rows, quantity, rows["value"], against="1/epsilon", known=known))
+            rows = frame(x=(1 / EPSILONS).round(6), value=at).dropna()
+            parts.append(source.part(rows, quantity, against="1/epsilon", known=known))
     table = stack(parts, COLUMNS)
 
     picture, (axes,) = style.panels(1, 3, 2.8)
-    for panel, quantity in zip(axes, ("distance", "ln_time", "steps"), strict=True):
-        rows = table[(table["quantity"] == quantity) & (table["value"] > 0)]
+    for panel, _, rows in style.by_quantity(axes, table[table["value"] > 0], PANELS):
         for known, group in rows.groupby("known"):
             style.band(panel, group, "x", "value", palette, linestyle=LINES[bool(known)])
         if rows.empty:
             style.empty(panel)
     style.log(axes[0], y=True)
-    axes[0].set(title="distance to the limit", xlabel=style.TAU, ylabel="angle (rad)")
     guides = [style.guide("limit not known", color="0.2", linestyle=":")]
     if axes[1].lines:
         x = np.array([4.0, 60.0])
         low = table.loc[table["quantity"] == "ln_time", "value"].min()
-        for power, line in ((1, (0, (4, 2))), (2, (0, (6, 2, 1, 2)))):
+        lines = ((1, (0, (4, 2)), r"$e^{C/\epsilon}$"), (2, (0, (6, 2, 1, 2)), r"$e^{C/\epsilon^2}$"))
+        for power, line, name in lines:
             axes[1].plot(x, 0.3 * low * (x / x[0]) ** power, **{**style.GUIDE, "linestyle": line})
-            guides.append(
-                style.guide(rf"$e^{{C/\epsilon^{power}}}$" if power > 1 else r"$e^{C/\epsilon}$", linestyle=line)
-            )
+            guides.append(style.guide(name, linestyle=line))
     style.log(axes[1], x=True, y=True)
-    axes[1].set(title="time of the flow", xlabel=r"$1/\epsilon$", ylabel=r"$\ln t$")
     style.log(axes[2], x=True)
-    axes[2].set(title="steps of the flow engine", xlabel=r"$1/\epsilon$", ylabel="steps")
-    style.lettered(axes)
-    style.runs_legend(picture, shown, palette, *guides)
-    return picture, table
+    return style.finished(picture, axes, shown, palette, *guides), table

@@ -9,26 +9,22 @@ at ℒ = ℓ(0) over that at the end. In (c) and (d) a bar is the median over se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from dirconv.figures import Figure, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, stack, style
 
 NUMERICS = 1
 FIGURE = Figure(tables=("start",), optional=("limit",), claimed=True)
 COLUMNS = ["run", "network", "seed", "quantity", "time", "value"]
+PANELS = {
+    "excess": ("risk", "flow time of the mean loss", r"$\ln\mathcal{L} - \ln\ell(0)$"),
+    "smoothed_margin": ("smoothed margin", "flow time of the mean loss", r"$\tilde a$, over its first size"),
+    "angle": ("from ℒ = ℓ(0) to the end", "", "angle (rad)"),
+    "share": ("margin at ℒ = ℓ(0)", "", "share of that at the end"),
+}
 MAX_TIME = 1e4  # flow time shown
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: `excess` and `smoothed_margin` against time, `angle` and `share` of the margin."""
-    import pandas as pd
-
     palette = style.colours(source.run for source in sources)
     parts = []
     for source in sources:
@@ -42,29 +38,19 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         limit = source.tables.get("limit")
         if limit is not None and start["below"].iloc[-1]:
             values = {"angle": limit["to_start"].iloc[-1], "share": limit["margin"].iloc[0] / limit["margin"].iloc[-1]}
-            rows = pd.DataFrame({"quantity": list(values), "value": list(values.values())})
-            parts.append(rows.assign(time=start["time"].iloc[-1], **source.identity))
+            parts += [source.number(name, value, time=start["time"].iloc[-1]) for name, value in values.items()]
     table = stack(parts, COLUMNS)
 
     picture, axes = style.panels(2, 2, 4.9)
-    for panel, quantity in zip(axes[0], ("excess", "smoothed_margin"), strict=True):
-        rows = table[table["quantity"] == quantity]
-        style.curves(panel, rows, "time", "value", palette, **style.MANY_CURVES)
-        style.log(panel, x=True)
-        if len(rows):
-            panel.axhline(0, **style.GUIDE)
-        panel.set_xlabel("flow time of the mean loss")
-    axes[0, 0].set(title="risk", ylabel=r"$\ln\mathcal{L} - \ln\ell(0)$")
-    axes[0, 1].set(title="smoothed margin", ylabel=r"$\tilde a$, over its first size")
-    for panel, quantity in zip(axes[1], ("angle", "share"), strict=True):
-        rows = table[table["quantity"] == quantity]
-        if len(rows):
+    for panel, quantity, rows in style.by_quantity(axes.flat, table, PANELS):
+        if quantity in ("excess", "smoothed_margin"):
+            style.curves(panel, rows, "time", "value", palette, **style.MANY_CURVES)
+            style.log(panel, x=True)
+            if len(rows):
+                panel.axhline(0, **style.GUIDE)
+        elif len(rows):
             style.points(panel, rows, "run", "value", palette)
             panel.set_ylim(bottom=0)
         else:
             style.empty(panel)
-    axes[1, 0].set(title="from ℒ = ℓ(0) to the end", ylabel="angle (rad)")
-    axes[1, 1].set(title="margin at ℒ = ℓ(0)", ylabel="share of that at the end")
-    style.lettered(axes.flat)
-    style.runs_legend(picture, sources, palette)
-    return picture, table
+    return style.finished(picture, axes, sources, palette), table

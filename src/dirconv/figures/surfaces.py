@@ -8,36 +8,30 @@ network's own surface at the start. (e) To the kernel's. (f) Both at the end of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import Figure, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, Table, stack, style
 
 NUMERICS = 1
 FIGURE = Figure(tables=("path", "surfaces", "grid", "points"), problems=("planar",))
 COLUMNS = ["run", "network", "seed", "quantity", "tau", "x", "y", "value"]
 TITLES = {"kernel": "kernel, maximum margin", "start": "network, early", "end": "network, late"}
+ANGLES = {
+    "to_start": ("turned since ℒ = ℓ(0)", style.TAU, "angle (rad)"),
+    "to_kernel": ("from the kernel's predictor", style.TAU, "angle (rad)"),
+}
 LEVELS = np.linspace(-1, 1, 21)
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: quantity `surface: …` on the grid (value f/max|f|), `label` of the points, angles."""
     sources = sorted(sources, key=_width)
     palette = style.colours(source.run for source in sources)
     widest = next(source for source in sources if _width(source) == _width(sources[-1]))
-    parts = []
     grid, points = widest.tables["grid"], widest.tables["points"]
-    parts.append(grid.assign(quantity="surface: " + grid["surface"], **widest.identity))
-    parts.append(widest.part(points, "label"))
+    parts = [grid.assign(quantity="surface: " + grid["surface"], **widest.identity), widest.part(points, "label")]
     for source in sources:
-        parts += [source.part(source.tables["surfaces"], name) for name in ("to_start", "to_kernel")]
+        parts += [source.part(source.tables["surfaces"], name) for name in ANGLES]
     table = stack(parts, COLUMNS)
 
     picture, axes = style.panels(2, 3, 4.7)
@@ -45,11 +39,8 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         image = _surface(panel, grid[grid["surface"] == name], points)
         panel.set(title=title, xlabel="$x_1$", ylabel="$x_2$" if name == "kernel" else "")
     picture.colorbar(image, ax=axes[0, 2], shrink=0.85, label="$f/\\max|f|$", ticks=[-1, 0, 1])
-    for panel, name, title in zip(
-        axes[1], ("to_start", "to_kernel"), ("turned since ℒ = ℓ(0)", "from the kernel's predictor"), strict=False
-    ):
-        style.curves(panel, table[table["quantity"] == name], "tau", "value", palette)
-        panel.set(title=title, xlabel=style.TAU, ylabel="angle (rad)")
+    for panel, _, rows in style.by_quantity(axes[1, :2], table, ANGLES):
+        style.curves(panel, rows, "tau", "value", palette)
         panel.set_ylim(bottom=0)
     last = axes[1, 2]
     for source in sources:
@@ -66,16 +57,14 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         last.plot([], [], "o" if name == "turned" else "s", color="0.4", markerfacecolor=face, markersize=4, label=name)
     last.legend(loc="upper center", ncols=2, handletextpad=0.1, columnspacing=0.8)
     last.set_ylim(top=1.2 * last.get_ylim()[1])
-    style.lettered(axes.ravel())
-    style.runs_legend(picture, sources, palette)
-    return picture, table
+    return style.finished(picture, axes, sources, palette), table
 
 
 def _width(source: Source) -> int:
     return source.specification["problem"]["width"]
 
 
-def _surface(axes, grid: pd.DataFrame, points: pd.DataFrame):
+def _surface(axes, grid: Table, points: Table):
     """Draw a predictor on the grid, its decision boundary and the data; return the filled contours."""
     shaped = grid.pivot(index="y", columns="x", values="value")
     x, y, values = shaped.columns.to_numpy(), shaped.index.to_numpy(), shaped.to_numpy()

@@ -7,17 +7,9 @@ greatest τ that all seeds reach. (c) The normalized margin at that τ. Lines ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from dirconv.figures import Figure, _curves, stack, style
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as Picture
-
-    from dirconv.figures import Source
+from dirconv.figures import Drawing, Figure, Source, _curves, stack, style
 
 NUMERICS = 1
 GOES_THROUGH = ("tail_statistics",)
@@ -25,16 +17,14 @@ FIGURE = Figure(tables=("start", "limit"), claimed=True)
 COLUMNS = ["run", "network", "seed", "width", "quantity", "value"]
 
 
-def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
+def draw(sources: list[Source]) -> Drawing:
     """The picture, and its data: a row a run and seed, quantity `time` (NaN: never), `cos` or `margin`."""
-    import pandas as pd
     from matplotlib.ticker import NullLocator
 
     arrived = [source for source in sources if source.tables["start"]["below"].iloc[-1]]
     common = min((source.tables["limit"]["tau"].iloc[-1] for source in arrived), default=0.0)
     parts = []
     for source in sources:
-        width = source.specification["problem"]["width"]
         start, limit = source.tables["start"].iloc[-1], source.tables["limit"]
         values = {"time": start["time"] if start["below"] else np.nan}
         if start["below"]:
@@ -42,18 +32,17 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
             speeds = _curves.chord_speeds(limit[limit["tau"] <= common + 1e-9])["value"]
             if len(speeds):
                 values["cos"] = _curves.cosine(speeds.iloc[-1])
-        rows = pd.DataFrame({"quantity": list(values), "value": list(values.values())})
-        parts.append(rows.assign(width=width, **source.identity))
+        width = source.specification["problem"]["width"]
+        parts += [source.number(quantity, value, width=width) for quantity, value in values.items()]
     table = stack(parts, COLUMNS)
 
     picture, (axes,) = style.panels(1, 3, 2.7)
-    titles = (
-        ("time", r"time to $\mathcal{L} < \ell(0)$", "flow time of the mean loss"),
-        ("cos", rf"alignment at $\tau$ = {common:.2g}", style.COS),
-        ("margin", "normalized margin there", r"$\min_i p_i/\Vert W\Vert^L$"),
-    )
-    for panel, (quantity, title, label) in zip(axes, titles, strict=True):
-        rows = table[table["quantity"] == quantity]
+    panels = {
+        "time": (r"time to $\mathcal{L} < \ell(0)$", "width", "flow time of the mean loss"),
+        "cos": (rf"alignment at $\tau$ = {common:.2g}", "width", style.COS),
+        "margin": ("normalized margin there", "width", r"$\min_i p_i/\Vert W\Vert^L$"),
+    }
+    for panel, quantity, rows in style.by_quantity(axes, table, panels):
         known = rows.dropna(subset="value")
         if known.empty:
             style.empty(panel)
@@ -65,9 +54,8 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
         top = 1.3 * known["value"].max()  # only of times, which are logarithmic
         for width, count in never.items():
             panel.plot(width, top, "x", color="C3", markersize=5)
-            panel.annotate(
-                str(count), (width, top), (0, 5), textcoords="offset points", ha="center", color="C3", fontsize=7
-            )
+            look = {"ha": "center", "color": "C3", "fontsize": 7}
+            panel.annotate(str(count), (width, top), (0, 5), textcoords="offset points", **look)
         panel.set_xscale("log", base=2)
         if quantity == "time":
             style.log(panel, y=True)
@@ -75,6 +63,5 @@ def draw(sources: list[Source]) -> tuple[Picture, pd.DataFrame]:
                 panel.set_ylim(top=1.7 * top)
         panel.set_xticks(sorted(set(rows["width"])), [f"{width:g}" for width in sorted(set(rows["width"]))])
         panel.xaxis.set_minor_locator(NullLocator())
-        panel.set(title=title, xlabel="width", ylabel=label)
     style.lettered(axes)
     return picture, table

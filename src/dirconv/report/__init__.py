@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dirconv.report import _view
+from dirconv.report import _view, _words
 
 NUMERICS = 1
 GOES_THROUGH = ("calibrating",)
@@ -24,7 +24,7 @@ MARKUP = re.compile(r"([\\`*|$]|(?<!\w)_|_(?!\w)|<(?=\S)|~(?=\S)|&(?=#|\w+;)|\](
 
 def markdown(audit: dict[str, Any], folder: Path) -> str:
     """The audit in Markdown, for a file in `folder`: pictures are linked relative to it."""
-    template = _environment(autoescape=False, finalize=_plain, filters={"code": _code}).get_template("audit.md.j2")
+    template = _environment(autoescape=False, finalize=_plain).get_template("audit.md.j2")
     return template.render(_view.page(audit, lambda path: _link(path, folder)))
 
 
@@ -33,7 +33,7 @@ def html(audit: dict[str, Any]) -> str:
     return _environment(autoescape=True).get_template("audit.html.j2").render(_view.page(audit, _view.embedded))
 
 
-def _environment(filters: dict[str, Any] | None = None, **options: Any) -> Environment:
+def _environment(**options: Any) -> Environment:
     environment = Environment(
         loader=PackageLoader("dirconv.report", "."),
         undefined=StrictUndefined,
@@ -42,8 +42,13 @@ def _environment(filters: dict[str, Any] | None = None, **options: Any) -> Envir
         keep_trailing_newline=True,
         **options,
     )
-    environment.filters.update(filters or {})
+    environment.filters |= {"code": _code, "interval": _interval, "alternatives": _words.alternatives}
+    environment.filters |= {"number": _words.number, "date": _words.date}
     return environment
+
+
+def _interval(outcome: dict[str, Any]) -> str:
+    return _words.interval(*(outcome[key] for key in ("value", "low", "high")))
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a page shows of an audit, prepared so that the templates decide and compute nothing."""
+"""What a page shows of an audit, prepared so that the templates only lay out and write numbers in words."""
 
 from __future__ import annotations
 
@@ -33,20 +33,18 @@ AGREEMENT = {None: "open question", True: "yes", False: "no"}
 
 def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
     """The variables of both templates."""
-    parts = _parts(audit["claims"])
+    parts = _parts([_entry(entry) for entry in audit["claims"]])
     shown = [entry for claims in parts.values() for claim in claims for entry in (claim, *claim["checks"])]
-    failures = [entry for entry in shown if _fails(entry)]
     pictures = _pictures(shown, link)
     return {
-        **{key: audit[key] for key in ("study", "title", "version", "registry", "configuration", "command")},
+        **{key: audit[key] for key in ("study", "title", "created", "version", "registry", "configuration", "command")},
         "see_also": [_other(other, audit["results"]) for other in audit.get("see_also", [])],
-        "created": _words.date(audit["created"]),
         "check": f"uv run dirconv audit --check {audit['results']}/audit.json",
         "machine": _machine(audit["machine"]),
         "versions": ", ".join(f"{name} {version}" for name, version in audit["versions"].items()),
         "data": _data(audit["data"]),
         "counts": _counts(shown),
-        "failures": [{**_heading(entry), "must_be": _words.alternatives(entry["must_be"])} for entry in failures],
+        "failures": [entry for entry in shown if entry["fails"]],
         "required": _required(sum(bool(entry["must_be"]) for entry in shown)),
         "stale": _stale(audit),
         "parts": [
@@ -54,8 +52,8 @@ def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
             for part, claims in parts.items()
         ],
         "calibration": _calibration(audit["calibration"]),
-        "runs": [_run(name, run) for name, run in audit["runs"].items()],
-        "problems": [_problem(name, problem) for name, problem in audit["problems"].items()],
+        "runs": {name: _run(run) for name, run in audit["runs"].items()},
+        "problems": {name: _problem(problem) for name, problem in audit["problems"].items()},
     }
 
 
@@ -73,16 +71,17 @@ def _parts(entries: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return {part: claims for part, claims in parts.items() if claims}
 
 
-def _fails(entry: dict[str, Any]) -> bool:
-    """Whether the verdict is none of those that must come out."""
-    return bool(entry["must_be"]) and entry["verdict"] not in entry["must_be"]
+def _entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """A claim or a check, with its anchor, and whether its verdict is none of those that must come out."""
+    fails = bool(entry["must_be"]) and entry["verdict"] not in entry["must_be"]
+    undecided = entry["agrees"] is False and entry["verdict"] == "inconclusive"
+    return {**entry, "anchor": re.sub(r"[^\w-]", "-", entry["id"]), "fails": fails, "undecided": undecided}
 
 
 def _required(count: int) -> str:
     """One sentence for a page on which none of `count` required verdicts fails."""
-    return {0: "No verdict is required.", 1: "The one required verdict holds."}.get(
-        count, f"All {count} required verdicts hold."
-    )
+    few = {0: "No verdict is required.", 1: "The one required verdict holds."}
+    return few.get(count, f"All {count} required verdicts hold.")
 
 
 def _other(other: dict[str, str], results: str) -> dict[str, str]:
@@ -107,19 +106,15 @@ def _machine(machine: dict[str, Any]) -> str:
 
 def _data(records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Each data set's classes and its numbers of training and test images. Equal records are shown once."""
-    names: dict[str, list[str]] = {}
-    distinct = {}
-    for name, record in records.items():
-        key = artifacts.digest(record)
-        names.setdefault(key, []).append(name)
-        distinct[key] = record
+    digests = {name: artifacts.digest(record) for name, record in records.items()}
+    distinct = {digests[name]: record for name, record in records.items()}
     return [
         {
-            "name": ", ".join(names[key]),
+            "name": ", ".join(name for name in records if digests[name] == key),
             "variant": record["variant"],
             "classes": record["classes"],
             "parts": [
-                {"name": part, "total": _words.number(sum(of.values())), "counts": _words.listed(of, ": ")}
+                {"name": part, "total": sum(of.values()), "counts": _words.listed(of, ": ")}
                 for part, of in record["counts"].items()
             ],
             "sha256": record["source_sha256"],
@@ -133,7 +128,7 @@ def _counts(entries: list[dict[str, Any]]) -> str:
     claims = [entry for entry in entries if entry["checks_claim"] is None]
     checks = [entry for entry in entries if entry["checks_claim"] is not None]
     agreement = Counter(AGREEMENT[claim["agrees"]] for claim in claims)
-    undecided = sum(claim["agrees"] is False and claim["verdict"] == "inconclusive" for claim in claims)
+    undecided = sum(claim["undecided"] for claim in claims)
     other = f"{agreement['no']} other than expected"
     if undecided:
         other += f" ({undecided} of them because the runs decide nothing)"
@@ -160,10 +155,6 @@ def _stale(audit: dict[str, Any]) -> list[str]:
     return sorted({*runs, *(member for claim in audit["claims"] for member in claim["stale"])})
 
 
-def _heading(entry: dict[str, Any]) -> dict[str, Any]:
-    return {**{key: entry[key] for key in ("id", "title", "verdict")}, "anchor": re.sub(r"[^\w-]", "-", entry["id"])}
-
-
 def _badge(entry: dict[str, Any]) -> dict[str, str]:
     """Text and style of the badge.
 
@@ -171,7 +162,7 @@ def _badge(entry: dict[str, Any]) -> dict[str, str]:
     that is allowed, does not.
     """
     verdict = entry["verdict"]
-    if entry["part"] == "control" and _fails(entry):
+    if entry["part"] == "control" and entry["fails"]:
         return {"text": f"NOT as it must: {verdict}", "style": "alarming"}
     if entry["part"] == "control" and entry["must_be"] and verdict == entry["expected"]:
         return {"text": f"as it must: {verdict}", "style": "supported"}
@@ -180,34 +171,14 @@ def _badge(entry: dict[str, Any]) -> dict[str, str]:
 
 def _claim(claim: dict[str, Any], pictures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A claim as the templates show it; its `checks` look the same, but have no checks."""
-    statistic = claim["statistic"]
     picture = pictures[claim["figure"]]
     return {
-        **_heading(claim),
-        **{
-            key: claim[key]
-            for key in ("statement", "source", "assumptions", "expected", "reason", "judged", "target", "stale")
-        },
-        "evidence": claim["evidence"],
+        **claim,
         "badge": _badge(claim),
-        "must_be": _words.alternatives(claim["must_be"]) if claim["must_be"] else "",
-        "fails": _fails(claim),
         "agrees": AGREEMENT[claim["agrees"]],
-        "undecided": claim["agrees"] is False and claim["verdict"] == "inconclusive",
-        "statistic": {
-            "name": statistic["name"],
-            **_estimate(statistic),
-            "threshold": _words.number(statistic["threshold"]),
-        },
-        "thresholds": {name: _words.number(value) for name, value in claim["thresholds"].items()},
-        "seeds": [
-            {"member": name, "verdict": outcome["verdict"], "reason": outcome["reason"], **_estimate(outcome)}
-            for name, outcome in claim["seeds"].items()
-        ],
         "tally": _tally(claim["seeds"]),
-        "picture": picture if picture["first"]["id"] == claim["id"] else None,
+        "picture": picture if picture["first"] is claim else None,
         "shown_by": picture["first"],
-        "checks_claim": claim["checks_claim"] or "",
         "checks": [_claim(check, pictures) for check in claim.get("checks", [])],
     }
 
@@ -227,69 +198,39 @@ def _calibration(scores: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict
 
 def _score(row: dict[str, Any], cases: str) -> dict[str, str]:
     shares = {key: f"{row[key]} ({100 * row[key] / row['cases']:.1f} %)" for key in calibration.OUTCOMES}
-    return {"claim": CALIBRATED[row["claim"]], "of": cases, "cases": _words.number(row["cases"]), **shares}
-
-
-def _estimate(outcome: dict[str, Any]) -> dict[str, str]:
-    value, low, high = (outcome[key] for key in ("value", "low", "high"))
-    return {"value": _words.number(value), "interval": _words.interval(value, low, high)}
+    return {"claim": CALIBRATED[row["claim"]], "of": cases, "cases": row["cases"], **shares}
 
 
 def _pictures(claims: list[dict[str, Any]], link: Link) -> dict[str, dict[str, Any]]:
     """Every picture by its path, with the first claim or check that it shows; the others refer to that one."""
-    pictures = {}
-    for claim in claims:
-        path = claim["figure"]
-        if path not in pictures:
-            caption, explanation = _caption(Path(path).stem)
-            pictures[path] = {
-                "link": link(Path(path)),
-                "name": Path(path).stem,
-                "caption": caption,
-                "explanation": explanation,
-                "first": _heading(claim),
-            }
-    return pictures
+    first = {claim["figure"]: claim for claim in reversed(claims)}
+    return {key: {"link": link(Path(key)), "first": claim, **_caption(Path(key).stem)} for key, claim in first.items()}
 
 
-def _caption(figure: str) -> tuple[str, str]:
-    """The first paragraph of the docstring of the figure's module, and the rest."""
+def _caption(figure: str) -> dict[str, str]:
+    """Name and caption: the first paragraph of the docstring of the figure's module, and the rest."""
     if figure not in modules("figures"):
-        return figure.replace("_", " "), ""
+        return {"name": figure, "caption": figure.replace("_", " "), "explanation": ""}
     first, _, rest = inspect.getdoc(plugin("figures", figure, "figure")).partition("\n\n")
-    return " ".join(first.split()), " ".join(rest.replace("`", "").split())
+    return {"name": figure, "caption": " ".join(first.split()), "explanation": " ".join(rest.replace("`", "").split())}
 
 
-def _run(name: str, run: dict[str, Any]) -> dict[str, Any]:
-    summary = run["summary"]
+def _run(run: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": name,
+        **run,
         "model": _words.options(run["model"], "name"),
-        "degree": _words.number(run["degree"]),
-        "loss": run["loss"],
         "method": _words.options(run["method"], "method"),
         "stop": run["stop"].replace("_", " "),
-        "log10_risk": "" if summary["log10_risk"] is None else _words.number(summary["log10_risk"]),
-        **{key: _words.number(summary[key]) for key in ("steps", "evaluations", "tau", "zeta", "cos")},
         "machine": _machine(run["machine"]),
-        "created": _words.date(run["created"]),
-        "stale": run["stale"],
     }
 
 
-def _problem(name: str, row: dict[str, Any]) -> dict[str, Any]:
-    median = row["median"]
-    stops = Counter(row["stops"])
+def _problem(problem: dict[str, Any]) -> dict[str, Any]:
+    stops = Counter(problem["stops"])
     return {
-        "name": name,
-        "problem": _words.options(row["problem"], "name"),
-        "data": row["data"],
-        "degree": _words.number(row["degree"]),
-        "seeds": f"{len(row['seeds'])} ({', '.join(str(seed) for seed in row['seeds'])})",
+        **problem,
+        "problem": _words.options(problem["problem"], "name"),
+        "seeds": f"{len(problem['seeds'])} ({', '.join(str(seed) for seed in problem['seeds'])})",
         "stop": ", ".join(f"{stop.replace('_', ' ')} {count}" for stop, count in stops.items()),
-        "log10_risk": "" if median["log10_risk"] is None else _words.number(median["log10_risk"]),
-        **{key: _words.number(median[key]) for key in ("tau", "zeta", "cos")},
-        "machine": _machine(row["machine"]),
-        "created": _words.date(row["created"]),
-        "stale": row["stale"],
+        "machine": _machine(problem["machine"]),
     }
