@@ -69,12 +69,10 @@ class Spec(Flowing):
 
     @property
     def degree(self) -> int:
-        """L."""
         return 3 if self.trained else 2
 
     @property
     def data(self) -> str:
-        """In words."""
         return f"{self.examples} points in {self.dimension} dimensions, labelled by {self.teacher} squared-ReLU neurons"
 
 
@@ -143,17 +141,16 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
         return y * (hidden @ (flat[m * d :] if spec.trained else fixed))
 
     data = [examples(spec, seed) for seed in seeds]
-    stacked = tuple(np.stack(part) for part in zip(*data, strict=True))
     followed = []
-    runs = _flows.run(spec, margins, stacked, np.stack([start(spec, seed) for seed in seeds]))
+    runs = _flows.run(spec, margins, data, [start(spec, seed) for seed in seeds])
     for (x, y), kept in zip(data, runs, strict=True):
         best = signed_measure.solve(x, y)
         followed.append(
             kept.followed(
-                decomposition=_flows.decomposition(kept),
+                decomposition=kept.decomposition(),
                 limit=_limit(spec, kept, x, y, best),
                 neurons=_neurons(spec, kept),
-                atoms=_atoms(spec, best),
+                atoms=dict(zip([*AXES[: spec.dimension], "mass"], best.predictor.T, strict=True)),
             )
         )
     return followed
@@ -192,9 +189,3 @@ def _neurons(spec: Spec, kept: Kept) -> pd.DataFrame:
         part = pd.DataFrame(w, columns=AXES[: spec.dimension]).assign(mass=c / np.abs(c).sum())
         parts.append(part.assign(snapshot=snapshot, tau=kept.at["tau"].iloc[snapshot], neuron=np.arange(len(w))))
     return pd.concat(parts, ignore_index=True)
-
-
-def _atoms(spec: Spec, best: Margin) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(best.predictor, columns=[*AXES[: spec.dimension], "mass"])
