@@ -55,11 +55,6 @@ class Spec(_dense.Network):
     loss: _dense.LossName = "exponential"
     attack: bool = False
 
-    @property
-    def degree(self) -> int:
-        """L."""
-        return _dense.degree(self, self.loss)
-
 
 def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     """See `dirconv.problems`."""

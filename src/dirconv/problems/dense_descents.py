@@ -67,11 +67,6 @@ class Spec(_dense.Network):
             if not all(value > 0 for value in getattr(self, name)):
                 raise ValueError(f"{name}: must be above zero, got {getattr(self, name)}")
 
-    @property
-    def degree(self) -> int:
-        """L."""
-        return _dense.degree(self, self.loss)
-
 
 @dataclasses.dataclass(frozen=True)
 class Method:

@@ -75,20 +75,24 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
 
     from dirconv.problems import _flows
 
-    of_tensor = spec.kind == "tensor"
-    shape = (spec.degree, spec.dimension)
-    size = spec.rank * math.prod(shape) if of_tensor else spec.dimension
+    of_tensor, shape = spec.kind == "tensor", (spec.degree, spec.dimension)
+    function = tensor if of_tensor else polynomial
+    of_weights = (spec.rank, *shape) if of_tensor else (spec.dimension,)
+    of_teacher = (spec.teacher, *shape) if of_tensor else of_weights
+    of_example = shape if of_tensor else (spec.dimension,) * spec.degree
 
     def margins(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return y * (tensor(flat.view(spec.rank, *shape), x) if of_tensor else polynomial(flat, x))
+        return y * function(flat.view(of_weights), x)
 
     def examples(seed: int) -> tuple[np.ndarray, np.ndarray]:
         random = np.random.default_rng((seed, 0))
-        x = random.normal(size=(spec.examples, *(shape if of_tensor else [spec.dimension] * spec.degree)))
-        best = torch.from_numpy(random.normal(size=(spec.teacher, *shape) if of_tensor else spec.dimension))
-        return x, (tensor if of_tensor else polynomial)(best, torch.from_numpy(x)).sign().numpy()
+        x = torch.from_numpy(random.normal(size=(spec.examples, *of_example)))
+        return x.numpy(), function(torch.from_numpy(random.normal(size=of_teacher)), x).sign().numpy()
 
-    starts = [np.random.default_rng((seed, 1)).normal(size=size) / math.sqrt(spec.dimension) for seed in seeds]
+    starts = [
+        np.random.default_rng((seed, 1)).normal(size=math.prod(of_weights)) / math.sqrt(spec.dimension)
+        for seed in seeds
+    ]
     return [
         kept.followed(
             decomposition=kept.decomposition(),
