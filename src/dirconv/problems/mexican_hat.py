@@ -23,7 +23,7 @@ Source: Lyu & Li 2020, appendix, after Absil, Mahony & Andrews 2005.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -48,16 +48,12 @@ class Spec:
     tolerance: float = 1e-10  # of the solver, relative
     points: int = 400  # recorded, evenly in ζ
     loss: Literal["exponential"] = "exponential"
+    data: ClassVar[str] = "none: one margin, the map itself"
 
     def __post_init__(self) -> None:
         require_positive(self, "degree", "turns", "tolerance", "points")
         if self.turns > MOST_TURNS:
             raise ValueError(f"turns: at most {MOST_TURNS}, beyond which τ overflows float64, got {self.turns}")
-
-    @property
-    def data(self) -> str:
-        """In words."""
-        return "none: one margin, the map itself"
 
 
 def shape(big_r: np.ndarray, delta: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -161,16 +157,6 @@ def _tables(
         }
     )
     phi = big_r + eta / big_r**4 + math.pi / 2
-    r = np.sqrt(square)
-    spiral = pd.DataFrame(
-        {
-            "tau": tau,
-            "zeta": zeta,
-            "R": big_r,
-            "phi": phi,
-            "u": r * np.cos(phi),
-            "v": r * np.sin(phi),
-            "squares": integral,
-        }
-    )
-    return {"path": path, "spiral": spiral}
+    u, v = np.sqrt(square) * np.cos(phi), np.sqrt(square) * np.sin(phi)
+    spiral = {"tau": tau, "zeta": zeta, "R": big_r, "phi": phi, "u": u, "v": v, "squares": integral}
+    return {"path": path, "spiral": pd.DataFrame(spiral)}
