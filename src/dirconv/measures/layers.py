@@ -19,7 +19,7 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a snapshot and parameter tensor: layer, norm, cos (of W_k with −∇_k ℒ), shares of ‖W‖² and ‖∇ℒ‖²."""
     parts = []
     names = [block.name for block in trajectory.blocks]
-    for row, point in zip(trajectory.at_snapshots.itertuples(index=False), trajectory.points, strict=True):
+    for row, _, point in trajectory.snapshots:
         product = np.sqrt(point.weights_squared * point.velocity_squared)
         with np.errstate(invalid="ignore"):  # where all units are dead the gradient is zero
             gradient_share = point.velocity_squared / point.velocity_squared.sum()
