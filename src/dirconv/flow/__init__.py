@@ -59,7 +59,7 @@ class State:
         return cls(weights, float(weights.norm()))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Step:
     """One accepted step (or the start): the state after it and what was measured there.
 
@@ -75,9 +75,9 @@ class Step:
     unnormalised_margin: float  # ℓ⁻¹(ℒ)
     smallest_margin: float  # min p
     effective_examples: float  # 1/Σq²: how many margins carry the gradient
-    step_size: float  # of the step taken
-    error: float  # its local error estimate
-    rejected: int  # attempts before it that were not accepted
+    step_size: float = 0.0  # of the step taken
+    error: float = 0.0  # its local error estimate
+    rejected: int = 0  # attempts before it that were not accepted
     resolution: float  # rounding error of the smallest margin
     landed: bool = False  # whether the step ended at a multiple of `land` in τ, as those of other runs do
 
@@ -92,15 +92,13 @@ class Step:
 _MEASURED = tuple(field.name for field in dataclasses.fields(Step) if field.name not in ("state", "tau"))
 
 
-def path_table(steps: pd.DataFrame, *, tan: Any, smoothed_margin: Any, below: Any) -> pd.DataFrame:
-    """The table `path`: rows of `Step.row` with three columns more, each a value a row, in the table's order.
+def path_table(steps: pd.DataFrame) -> pd.DataFrame:
+    """The table `path`, its columns in order: those of `Step.row` and three more.
 
     tan: tan ∠ of the velocity. smoothed_margin: ã, NaN without a degree. below: whether ℒ < ℓ(0).
     """
-    table = steps.copy()
-    for position, (name, values) in enumerate((("tan", tan), ("smoothed_margin", smoothed_margin), ("below", below))):
-        table.insert(5 + position, name, values)
-    return table
+    first = ["step", "tau", "evaluations", "jacobians", "zeta", "tan", "smoothed_margin", "below"]
+    return steps[[*first, *(name for name in steps if name not in first)]]
 
 
 class Underflow(ArithmeticError):
@@ -164,13 +162,12 @@ def follow(
         for step in method.steps(margin_map, loss, spec, state):
             last = step
             progress, reason = goals.check(step)
-            new_level = False
+            before = highest_level
             if reason is not StopReason.NOT_FINITE:
-                reached = level(step.ln_risk, per_decade)
-                new_level = highest_level is None or reached > highest_level
-                highest_level = reached if new_level else highest_level
-            kept = new_level or step.landed or reason is not None
-            yield Event(step, kept, highest_level, reason, progress)
+                now = level(step.ln_risk, per_decade)
+                highest_level = now if before is None else max(before, now)
+            snapshot = highest_level != before or step.landed or reason is not None
+            yield Event(step, snapshot, highest_level, reason, progress)
             if reason is not None:
                 return
     except Underflow:

@@ -73,12 +73,12 @@ class Trajectory:
     def path(self) -> pd.DataFrame:
         """The steps with tan ∠ of the velocity, ã = ℓ⁻¹(ℒ)/‖W‖^L (NaN without a degree) and whether ℒ < ℓ(0)."""
         steps, degree = self.steps, self.train.degree
-        return path_table(
-            steps,
+        table = steps.assign(
             tan=np.sqrt(np.maximum(1 - steps["cos"] ** 2, 0)) / steps["cos"],
             smoothed_margin=np.nan if degree is None else steps["unnormalised_margin"] / steps["norm"] ** degree,
             below=steps["ln_risk"] < self.loss.ln_at_zero,
         )
+        return path_table(table)
 
     @functools.cached_property
     def at_snapshots(self) -> pd.DataFrame:
