@@ -17,9 +17,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -29,15 +29,11 @@ from dirconv.flow.duals import solve_duals
 from dirconv.flow.goals import Goals
 from dirconv.flow.point import ROUNDING_DOUBLE
 from dirconv.goals import Stop, StopReason
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from dirconv.losses import Loss
-    from dirconv.margins.ensemble import EnsembleMap
+from dirconv.losses import Loss
+from dirconv.margins.ensemble import EnsembleMap
 
 NUMERICS = 1
-GOES_THROUGH = ("batched_dual", "goals", "point", "step_control")
+GOES_THROUGH = ("batched_dual", "ensemble_map", "goals", "point", "step_control")
 SMALLEST_STEP = 1e-13  # in τ
 UNSOLVED = 0.25  # factor on the size of a step that could not be solved
 CORRECTIONS = 25  # of a step, at most
@@ -156,8 +152,6 @@ class _Ensemble:
         self.h = (0.1 * self.local / tan.clamp(min=1e-300)).clamp(max=control.largest_step)
 
     def run(self) -> list[Path]:
-        import pandas as pd
-
         while alive := [seed for seed, reason in enumerate(self.reason) if reason is None]:
             self._step(torch.tensor(alive))
         paths = []

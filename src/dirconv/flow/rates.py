@@ -21,13 +21,11 @@ Source: Ji & Telgarsky 2020, Section 3 (the decomposition of dã/dt and dζ/dt).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from dirconv.losses import Loss
+from dirconv.losses import Loss
 
 NUMERICS = 1
 QUANTITIES = ("smoothed_margin", "path_length")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,10 @@ from dirconv.flow import ensemble, rates
 from dirconv.flow.point import ROUNDING_DOUBLE
 from dirconv.geometry import angles
 from dirconv.goals import Stop
+from dirconv.losses import Loss
 from dirconv.margins.ensemble import EnsembleMap
 from dirconv.problems import Followed
-
-if TYPE_CHECKING:
-    from dirconv.losses import Loss
-    from dirconv.problems._options import Flowing
+from dirconv.problems._options import Flowing
 
 NUMERICS = 1
 GOES_THROUGH = ("ensemble", "ensemble_map", "flow", "geometry", "losses", "point", "rates")

@@ -167,16 +167,11 @@ def _masses(spec: Spec, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _limit(spec: Spec, kept: Kept, x: np.ndarray, y: np.ndarray, best: Margin) -> pd.DataFrame:
     bound = best.upper * (2 / (3 * math.sqrt(3)) if spec.trained else 1.0)
-    margins, ratios, of_function = [], [], []
-    for theta in kept.theta.numpy():
-        w, c = _masses(spec, theta)
-        least = float((y * (c @ signed_measure.features(w, x))).min())
-        margins.append(least)
-        ratios.append(least / bound)
-        of_function.append(least / np.abs(c).sum() / best.upper)
-    return kept.at.assign(
-        margin=margins, ratio=ratios, function_ratio=of_function, lower=best.lower, upper=best.upper, bound=bound
-    )
+    masses = [_masses(spec, theta) for theta in kept.theta.numpy()]
+    margin = np.array([(y * (c @ signed_measure.features(w, x))).min() for w, c in masses])
+    of_function = margin / [np.abs(c).sum() for _, c in masses] / best.upper
+    certified = {"lower": best.lower, "upper": best.upper, "bound": bound}
+    return kept.at.assign(margin=margin, ratio=margin / bound, function_ratio=of_function, **certified)
 
 
 def _neurons(spec: Spec, kept: Kept) -> pd.DataFrame:
