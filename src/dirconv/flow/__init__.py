@@ -1,17 +1,7 @@
 r"""Gradient flow on the risk. The methods that follow it are the modules of `dirconv.flow.methods`.
 
 A method sees a margin map, a loss and a state, and yields steps. Gradient flow on ℒ, on ln ℒ, or at any other
-positive speed traces the same curve W. What is recorded does not depend on the speed:
-
-=================  ==========================================================================
-‖W‖                norm of the flat weights; τ = ln(‖W‖/‖W₀‖) is the clock, W₀ the flow's start
-ζ                  path length of the direction θ = W/‖W‖, summed over steps, radians
-cos                alignment of the velocity: 1/√(1 + (dζ/dτ)²), with the method's own velocity for the step
-cos_point          alignment cos ∠(W, −∇ℒ) at the point itself, from the gradient recomputed there
-ℓ⁻¹(ℒ)             smoothed margin before normalization; ã = ℓ⁻¹(ℒ)/‖W‖^L for a map of degree L
-local error        the method's estimate for the step, as a distance relative to ‖W‖
-resolution         bound of the rounding error of the smallest margin: above 1, softmin weights are noise
-=================  ==========================================================================
+positive speed traces the same curve W. What is recorded, a `Step`, does not depend on the speed.
 
 On a smooth map `cos` and `cos_point` agree as steps get small; explicit methods have one velocity, the gradient. On a
 ReLU network the flow slides along kinks, where the gradient at a point is one of many and may chatter for ever.
@@ -49,7 +39,7 @@ class State:
     step: int = 0
     step_size: float = math.nan  # the next step to be tried, in the method's own clock; NaN: the method chooses it
     evaluations: int = 0  # of the margins with one gradient
-    path_length: float = 0.0  # ζ
+    path_length: float = 0.0  # ζ, of the direction θ = W/‖W‖, summed over steps, radians
     jacobians: int = 0  # how many times all examples' gradients were compared (a Gram matrix)
     memory: dict[str, Tensor] = dataclasses.field(default_factory=dict)  # what else the method needs
 
@@ -67,18 +57,18 @@ class Step:
     """
 
     state: State
-    tau: float  # ln(‖W‖/‖W₀‖)
+    tau: float  # ln(‖W‖/‖W₀‖), the clock; W₀ is the flow's start
     ln_risk: float
     norm: float  # ‖W‖
-    cos: float  # of the step's velocity
-    cos_point: float  # cos ∠(W, −∇ℒ) at the point
-    unnormalised_margin: float  # ℓ⁻¹(ℒ)
+    cos: float  # alignment of the velocity, 1/√(1 + (dζ/dτ)²), with the method's own velocity for the step
+    cos_point: float  # alignment cos ∠(W, −∇ℒ) at the point itself, from the gradient recomputed there
+    unnormalised_margin: float  # ℓ⁻¹(ℒ), the smoothed margin before normalization: ã = ℓ⁻¹(ℒ)/‖W‖^L for degree L
     smallest_margin: float  # min p
     effective_examples: float  # 1/Σq²: how many margins carry the gradient
     step_size: float = 0.0  # of the step taken
-    error: float = 0.0  # its local error estimate
+    error: float = 0.0  # the method's estimate of its local error, as a distance relative to ‖W‖
     rejected: int = 0  # attempts before it that were not accepted
-    resolution: float  # rounding error of the smallest margin
+    resolution: float  # bound of the rounding error of the smallest margin: above 1, softmin weights are noise
     landed: bool = False  # whether the step ended at a multiple of `land` in τ, as those of other runs do
 
     def row(self) -> dict[str, Any]:

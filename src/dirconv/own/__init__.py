@@ -69,7 +69,7 @@ class Run:
 
     @property
     def path(self) -> pd.DataFrame:
-        """A row a step: tau, zeta, cos, cos_point, ln_risk, smoothed_margin, …; `dirconv.flow` defines them."""
+        """A row a step: tau, zeta, cos, cos_point, ln_risk, smoothed_margin, …; `dirconv.flow.Step` defines them."""
         return self.table("path")
 
     @property

@@ -175,24 +175,24 @@ def _generalization(spec: Spec, kept: Kept, data: _dense.Data) -> pd.DataFrame:
     import pandas as pd
 
     chosen = np.unique(np.linspace(0, len(kept.at) - 1, EVALUATED).round().astype(int))
-    rows = [_tested(spec, kept, int(i), data) for i in chosen]
-    return pd.concat([kept.at.iloc[chosen].reset_index(drop=True), pd.DataFrame(rows)], axis=1)
-
-
-def _tested(spec: Spec, kept: Kept, i: int, data: _dense.Data) -> dict[str, float]:
-    theta, norm = kept.theta[i], kept.at["norm"].iloc[i]
-    trained = data.y * _dense.output(spec, theta, data.x)
-    margins = data.y_test * _dense.output(spec, theta, data.x_test)  # at unit norm
-    in_loss = margins**3 if spec.loss == "cubic" else margins
-    ln_risk = float(kept.loss.ln_risk((in_loss * norm**spec.degree)[:, None]))
-    return {
-        "below": bool(kept.at["ln_risk"].iloc[i] < kept.loss.ln_at_zero),
-        "train_error": float((trained <= 0).double().mean()),
-        "test_error": float((margins <= 0).double().mean()),
-        "ln_mean_test_loss": ln_risk - math.log(len(margins)),
-        **{f"margin_q{q:02d}": float(margins.quantile(q / 100)) for q in QUANTILES},
-        **_radii(spec, theta, margins, data),
-    }
+    at, rows = kept.at.iloc[chosen].reset_index(drop=True), []
+    for row in at.itertuples(index=False):
+        theta = kept.theta[row.snapshot]
+        trained = data.y * _dense.output(spec, theta, data.x)
+        margins = data.y_test * _dense.output(spec, theta, data.x_test)  # at unit norm
+        in_loss = margins**3 if spec.loss == "cubic" else margins
+        ln_risk = float(kept.loss.ln_risk((in_loss * row.norm**spec.degree)[:, None]))
+        rows.append(
+            {
+                "below": row.ln_risk < kept.loss.ln_at_zero,
+                "train_error": float((trained <= 0).double().mean()),
+                "test_error": float((margins <= 0).double().mean()),
+                "ln_mean_test_loss": ln_risk - math.log(len(margins)),
+                **{f"margin_q{q:02d}": float(margins.quantile(q / 100)) for q in QUANTILES},
+                **_radii(spec, theta, margins, data),
+            }
+        )
+    return pd.concat([at, pd.DataFrame(rows)], axis=1)
 
 
 def _radii(spec: Spec, theta: Tensor, margins: Tensor, data: _dense.Data) -> dict[str, float]:
