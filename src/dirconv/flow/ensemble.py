@@ -181,8 +181,7 @@ class _Ensemble:
             self.reason[seed] = StopReason.STEP_UNDERFLOW
         if not bool(accepted.any()):
             return
-        taken, step = seeds[accepted], h[accepted]
-        theta = theta[accepted]
+        taken, step, theta = seeds[accepted], h[accepted], theta[accepted]
         half_chord = (theta - self.points[taken, -1]).norm(dim=1) / 2
         self.zeta[taken] += 2 * torch.asin(half_chord.clamp(max=1.0))
         self.points[taken] = torch.cat([self.points[taken, 1:], theta[:, None]], 1)
@@ -201,7 +200,7 @@ class _Ensemble:
         radial = (theta * v).sum(1)
         tangential = (v - radial[:, None] * theta).norm(dim=1)
         ln_norm = tau + self.ln_norm[seeds]
-        smallest, slope = margins.amin(1), tangential / radial  # tan ∠
+        smallest, tans = margins.amin(1), tangential / radial
         columns = {
             "tau": tau,
             "ln_risk": ln_risk(self.loss, margins),
@@ -216,7 +215,7 @@ class _Ensemble:
         }
         measured = zip(*(column.tolist() for column in columns.values()), strict=True)
         weights = theta * ln_norm.exp()[:, None]
-        others = zip(seeds.tolist(), weights, ln_norm.tolist(), slope.tolist(), strict=True)
+        others = zip(seeds.tolist(), weights, ln_norm.tolist(), tans.tolist(), strict=True)
         for (seed, w, ln_w, tan), values in zip(others, measured, strict=True):
             fields = dict(zip(columns, values, strict=True))
             number, inverse = len(self.rows[seed]), self.loss.inverse(fields["ln_risk"])
@@ -234,12 +233,11 @@ class _Ensemble:
             if number == 0 or step.landed or self.reason[seed] is not None:
                 self.kept[seed].append((number, self.points[seed, -1].clone()))
             self.rejected[seed] = 0
-        return slope
+        return tans
 
     def _explicit(self, seeds: Tensor, h: Tensor):
         """One step of the classical method; its error is the distance to the midpoint rule."""
-        maps, start = self.maps.of(seeds), self.points[seeds, -1]
-        tau = self.clocks[seeds, -1]
+        maps, start, tau = self.maps.of(seeds), self.points[seeds, -1], self.clocks[seeds, -1]
 
         def velocity(theta: Tensor) -> Tensor:
             unit = theta / theta.norm(dim=1, keepdim=True)

@@ -97,14 +97,9 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     flows = _flows.follow(maps, loss, first, spec)
     chosen = methods(spec)
     sharpness = {log: curvature(maps, loss, first, log) for log in (False, True)}
-    rates = torch.stack(
-        [
-            torch.full((len(seeds),), m.rate, dtype=torch.float64)
-            if m.fraction is None
-            else 2 * m.fraction / sharpness[m.name == LOGARITHMIC]
-            for m in chosen
-        ]
-    )
+    rates = torch.empty(len(chosen), len(seeds), dtype=torch.float64)
+    for row, m in zip(rates, chosen, strict=True):
+        row[:] = m.rate if m.fraction is None else 2 * m.fraction / sharpness[m.name == LOGARITHMIC]
     levels = np.round(np.arange(1, round(spec.tau / spec.land) + 1) * spec.land, 9)
     run = _Descents(maps, loss, first, chosen, rates, levels, seeds)
     run.run(spec.steps)
@@ -234,10 +229,10 @@ class _Descents:
 
     def _pass(self, row: int, step: int, before: float, now: float, ln_risk: float, weights: Tensor) -> None:
         """Record the direction at every level that this step is the first to pass, on the step's straight line."""
-        while self.passed[row] < len(self.levels) and now >= self.levels[self.passed[row]]:
-            level = self.levels[self.passed[row]]
-            share = (level - before) / (now - before)
-            at = weights + share * (self.weights[row] - weights)
+        for level in self.levels[self.passed[row] :]:
+            if now < level:
+                return
+            at = weights + (level - before) / (now - before) * (self.weights[row] - weights)
             self.points[row].append((float(level), step, ln_risk, directions(at), False))
             self.passed[row] += 1
 
