@@ -1,17 +1,7 @@
 r"""Gradient flow on the risk. The methods that follow it are the modules of `dirconv.flow.methods`.
 
 A method sees a margin map, a loss and a state, and yields steps. Gradient flow on ℒ, on ln ℒ, or at any other
-positive speed traces the same curve W. What is recorded does not depend on the speed:
-
-=================  ==========================================================================
-‖W‖                norm of the flat weights; τ = ln(‖W‖/‖W₀‖) is the clock, W₀ the flow's start
-ζ                  path length of the direction θ = W/‖W‖, summed over steps, radians
-cos                alignment of the velocity: 1/√(1 + (dζ/dτ)²), with the method's own velocity for the step
-cos_point          alignment cos ∠(W, −∇ℒ) at the point itself, from the gradient recomputed there
-ℓ⁻¹(ℒ)             smoothed margin before normalization; ã = ℓ⁻¹(ℒ)/‖W‖^L for a map of degree L
-local error        the method's estimate for the step, as a distance relative to ‖W‖
-resolution         bound of the rounding error of the smallest margin: above 1, softmin weights are noise
-=================  ==========================================================================
+positive speed traces the same curve W. What is recorded, a `Step`, does not depend on the speed.
 
 On a smooth map `cos` and `cos_point` agree as steps get small; explicit methods have one velocity, the gradient. On a
 ReLU network the flow slides along kinks, where the gradient at a point is one of many and may chatter for ever.
@@ -49,7 +39,7 @@ class State:
     step: int = 0
     step_size: float = math.nan  # the next step to be tried, in the method's own clock; NaN: the method chooses it
     evaluations: int = 0  # of the margins with one gradient
-    path_length: float = 0.0  # ζ
+    path_length: float = 0.0  # ζ, of the direction θ = W/‖W‖, summed over steps, radians
     jacobians: int = 0  # how many times all examples' gradients were compared (a Gram matrix)
     memory: dict[str, Tensor] = dataclasses.field(default_factory=dict)  # what else the method needs
 
@@ -59,7 +49,7 @@ class State:
         return cls(weights, float(weights.norm()))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Step:
     """One accepted step (or the start): the state after it and what was measured there.
 
@@ -67,18 +57,18 @@ class Step:
     """
 
     state: State
-    tau: float  # ln(‖W‖/‖W₀‖)
+    tau: float  # ln(‖W‖/‖W₀‖), the clock; W₀ is the flow's start
     ln_risk: float
     norm: float  # ‖W‖
-    cos: float  # of the step's velocity
-    cos_point: float  # cos ∠(W, −∇ℒ) at the point
-    unnormalised_margin: float  # ℓ⁻¹(ℒ)
+    cos: float  # alignment of the velocity, 1/√(1 + (dζ/dτ)²), with the method's own velocity for the step
+    cos_point: float  # alignment cos ∠(W, −∇ℒ) at the point itself, from the gradient recomputed there
+    unnormalised_margin: float  # ℓ⁻¹(ℒ), the smoothed margin before normalization: ã = ℓ⁻¹(ℒ)/‖W‖^L for degree L
     smallest_margin: float  # min p
     effective_examples: float  # 1/Σq²: how many margins carry the gradient
-    step_size: float  # of the step taken
-    error: float  # its local error estimate
-    rejected: int  # attempts before it that were not accepted
-    resolution: float  # rounding error of the smallest margin
+    step_size: float = 0.0  # of the step taken
+    error: float = 0.0  # the method's estimate of its local error, as a distance relative to ‖W‖
+    rejected: int = 0  # attempts before it that were not accepted
+    resolution: float  # bound of the rounding error of the smallest margin: above 1, softmin weights are noise
     landed: bool = False  # whether the step ended at a multiple of `land` in τ, as those of other runs do
 
     def row(self) -> dict[str, Any]:
@@ -92,15 +82,13 @@ class Step:
 _MEASURED = tuple(field.name for field in dataclasses.fields(Step) if field.name not in ("state", "tau"))
 
 
-def path_table(steps: pd.DataFrame, *, tan: Any, smoothed_margin: Any, below: Any) -> pd.DataFrame:
-    """The table `path`: rows of `Step.row` with three columns more, each a value a row, in the table's order.
+def path_table(steps: pd.DataFrame) -> pd.DataFrame:
+    """The table `path`, its columns in order: those of `Step.row` and three more.
 
     tan: tan ∠ of the velocity. smoothed_margin: ã, NaN without a degree. below: whether ℒ < ℓ(0).
     """
-    table = steps.copy()
-    for position, (name, values) in enumerate((("tan", tan), ("smoothed_margin", smoothed_margin), ("below", below))):
-        table.insert(5 + position, name, values)
-    return table
+    first = ["step", "tau", "evaluations", "jacobians", "zeta", "tan", "smoothed_margin", "below"]
+    return steps[[*first, *(name for name in steps if name not in first)]]
 
 
 class Underflow(ArithmeticError):
@@ -164,13 +152,12 @@ def follow(
         for step in method.steps(margin_map, loss, spec, state):
             last = step
             progress, reason = goals.check(step)
-            new_level = False
+            before = highest_level
             if reason is not StopReason.NOT_FINITE:
-                reached = level(step.ln_risk, per_decade)
-                new_level = highest_level is None or reached > highest_level
-                highest_level = reached if new_level else highest_level
-            kept = new_level or step.landed or reason is not None
-            yield Event(step, kept, highest_level, reason, progress)
+                now = level(step.ln_risk, per_decade)
+                highest_level = now if before is None else max(before, now)
+            snapshot = highest_level != before or step.landed or reason is not None
+            yield Event(step, snapshot, highest_level, reason, progress)
             if reason is not None:
                 return
     except Underflow:

@@ -58,9 +58,8 @@ def solve_duals(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
         waiting = waiting[open_ & (info == 0) & torch.isfinite(decrement)]
         if len(waiting) == 0:
             break
-    unsolved = torch.ones(len(u), dtype=torch.bool)
-    unsolved &= ~torch.isfinite(result).all(1)
-    for i in set(waiting.tolist()) | set(unsolved.nonzero().flatten().tolist()):
+    unsolved = (~torch.isfinite(result).all(1)).nonzero().flatten()
+    for i in {*waiting.tolist(), *unsolved.tolist()}:
         result[i] = dual.solve(a[i], b[i]).ln_q
     return result
 

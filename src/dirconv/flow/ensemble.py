@@ -17,9 +17,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -29,15 +29,11 @@ from dirconv.flow.duals import solve_duals
 from dirconv.flow.goals import Goals
 from dirconv.flow.point import ROUNDING_DOUBLE
 from dirconv.goals import Stop, StopReason
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from dirconv.losses import Loss
-    from dirconv.margins.ensemble import EnsembleMap
+from dirconv.losses import Loss
+from dirconv.margins.ensemble import EnsembleMap
 
 NUMERICS = 1
-GOES_THROUGH = ("batched_dual", "goals", "point", "step_control")
+GOES_THROUGH = ("batched_dual", "ensemble_map", "goals", "point", "step_control")
 SMALLEST_STEP = 1e-13  # in τ
 UNSOLVED = 0.25  # factor on the size of a step that could not be solved
 CORRECTIONS = 25  # of a step, at most
@@ -135,46 +131,34 @@ class _Ensemble:
     ) -> None:
         self.maps, self.loss, self.control, self.local = maps, loss, control, control.tolerance
         self.attempt = {"proximal": self._proximal, "rk4": self._explicit}[method]
-        seeds = len(weights)
+        seeds, everyone = len(weights), torch.arange(len(weights))
+        zeros = torch.zeros(seeds, dtype=torch.float64)
         self.start_norms = weights.norm(dim=1)  # (S,), where τ = 0
         self.ln_norm = self.start_norms.log()
         theta = weights / weights.norm(dim=1, keepdim=True)
         self.points = theta[:, None].repeat(1, 3, 1)  # θ of the last three points, the newest last, (S, 3, D)
         self.clocks = torch.zeros(seeds, 3, dtype=torch.float64)  # their τ
         self.count = torch.ones(seeds, dtype=torch.int64)  # how many of them are known
-        self.margins = self._margins(theta, self.clocks[:, -1], torch.arange(seeds))
+        self.margins = self._margins(theta, zeros, everyone)
         self.ln_q = torch.log_softmax(slopes(loss, self.margins), 1)
-        self.zeta = torch.zeros(seeds, dtype=torch.float64)
-        self.rejected = torch.zeros(seeds, dtype=torch.int64)
-        self.evaluations = torch.ones(seeds, dtype=torch.int64)
+        self.zeta = zeros.clone()
+        self.rejected, self.evaluations = torch.zeros_like(everyone), torch.ones_like(everyone)
         self.rows: list[list[dict[str, float]]] = [[] for _ in range(seeds)]
-        self.derived: list[list[dict[str, float]]] = [[] for _ in range(seeds)]  # the other columns of `path`
-        self.kept: list[list[Tensor]] = [[] for _ in range(seeds)]
+        self.kept: list[list[tuple[int, Tensor]]] = [[] for _ in range(seeds)]
         self.goals = [Goals(stop) for _ in range(seeds)]
         self.reason: list[StopReason | None] = [None] * seeds
-        everyone = torch.arange(seeds)
-        nothing = torch.zeros(seeds, dtype=torch.float64)
-        tan = self._record(everyone, nothing, nothing, nothing.bool())
+        tan = self._record(everyone, zeros, zeros, zeros.bool())
         # of the first order, and so short that its error can be neglected: ‖dθ/dτ‖ = tan ∠
         self.h = (0.1 * self.local / tan.clamp(min=1e-300)).clamp(max=control.largest_step)
 
     def run(self) -> list[Path]:
-        import pandas as pd
-
-        while True:
-            alive = torch.tensor([i for i, reason in enumerate(self.reason) if reason is None], dtype=torch.int64)
-            if len(alive) == 0:
-                break
-            self._step(alive)
-        return [
-            Path(
-                path_table(pd.DataFrame(rows), **pd.DataFrame(derived)),
-                torch.stack([theta for _, theta in kept]),
-                np.array([number for number, _ in kept], dtype=np.int64),
-                reason,
-            )
-            for rows, derived, kept, reason in zip(self.rows, self.derived, self.kept, self.reason, strict=True)
-        ]
+        while alive := [seed for seed, reason in enumerate(self.reason) if reason is None]:
+            self._step(torch.tensor(alive))
+        paths = []
+        for rows, kept, reason in zip(self.rows, self.kept, self.reason, strict=True):
+            numbers, directions = zip(*kept, strict=True)
+            paths.append(Path(path_table(pd.DataFrame(rows)), torch.stack(directions), np.array(numbers), reason))
+        return paths
 
     def _margins(self, theta: Tensor, tau: Tensor, seeds: Tensor) -> Tensor:
         """p(W), (k, n), at W = ‖W₀‖ e^τ θ of these k seeds."""
@@ -197,8 +181,7 @@ class _Ensemble:
             self.reason[seed] = StopReason.STEP_UNDERFLOW
         if not bool(accepted.any()):
             return
-        taken, step = seeds[accepted], h[accepted]
-        theta = theta[accepted]
+        taken, step, theta = seeds[accepted], h[accepted], theta[accepted]
         half_chord = (theta - self.points[taken, -1]).norm(dim=1) / 2
         self.zeta[taken] += 2 * torch.asin(half_chord.clamp(max=1.0))
         self.points[taken] = torch.cat([self.points[taken, 1:], theta[:, None]], 1)
@@ -217,7 +200,7 @@ class _Ensemble:
         radial = (theta * v).sum(1)
         tangential = (v - radial[:, None] * theta).norm(dim=1)
         ln_norm = tau + self.ln_norm[seeds]
-        smallest = margins.amin(1)
+        smallest, tans = margins.amin(1), tangential / radial
         columns = {
             "tau": tau,
             "ln_risk": ln_risk(self.loss, margins),
@@ -232,35 +215,29 @@ class _Ensemble:
         }
         measured = zip(*(column.tolist() for column in columns.values()), strict=True)
         weights = theta * ln_norm.exp()[:, None]
-        others = zip(seeds.tolist(), weights, ln_norm.tolist(), (tangential / radial).tolist(), strict=True)
+        others = zip(seeds.tolist(), weights, ln_norm.tolist(), tans.tolist(), strict=True)
         for (seed, w, ln_w, tan), values in zip(others, measured, strict=True):
             fields = dict(zip(columns, values, strict=True))
             number, inverse = len(self.rows[seed]), self.loss.inverse(fields["ln_risk"])
-            state = State(
-                w,
-                float(self.start_norms[seed]),
-                step=number,
-                evaluations=int(self.evaluations[seed]),
-                path_length=float(self.zeta[seed]),
-                jacobians=number,
-            )
+            counts = {"step": number, "jacobians": number, "evaluations": int(self.evaluations[seed])}
+            state = State(w, float(self.start_norms[seed]), path_length=float(self.zeta[seed]), **counts)
             # here the clock is given and the norm follows from it: ‖W‖ = ‖W₀‖ e^τ
-            step = Step(state, norm=math.exp(ln_w), cos_point=fields["cos"], unnormalised_margin=inverse, **fields)
+            step = Step(
+                state=state, norm=math.exp(ln_w), cos_point=fields["cos"], unnormalised_margin=inverse, **fields
+            )
             below = step.ln_risk < self.loss.ln_at_zero
             margin = inverse * math.exp(-self.maps.degree * ln_w)
-            self.rows[seed].append(step.row())
-            self.derived[seed].append({"tan": tan, "smoothed_margin": margin, "below": below})
+            self.rows[seed].append({**step.row(), "tan": tan, "smoothed_margin": margin, "below": below})
             # without ℒ < ℓ(0), which `descend` did not reach, the theorems say nothing about this seed
             self.reason[seed] = self.goals[seed].check(step)[1] if below else StopReason.STEPS
             if number == 0 or step.landed or self.reason[seed] is not None:
                 self.kept[seed].append((number, self.points[seed, -1].clone()))
             self.rejected[seed] = 0
-        return tangential / radial
+        return tans
 
     def _explicit(self, seeds: Tensor, h: Tensor):
         """One step of the classical method; its error is the distance to the midpoint rule."""
-        maps, start = self.maps.of(seeds), self.points[seeds, -1]
-        tau = self.clocks[seeds, -1]
+        maps, start, tau = self.maps.of(seeds), self.points[seeds, -1], self.clocks[seeds, -1]
 
         def velocity(theta: Tensor) -> Tensor:
             unit = theta / theta.norm(dim=1, keepdim=True)

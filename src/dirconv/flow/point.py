@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from dirconv.flow import State, Step
+from dirconv.geometry import angle
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from dirconv.margins import MarginMap
 
 NUMERICS = 1
+GOES_THROUGH = ("geometry",)
 ROUNDING = 16  # bound of a margin's relative error, in units of roundoff (tests/unit/test_rows.py)
 ROUNDING_DOUBLE = ROUNDING * 2.0**-53  # the same bound in float64
 
@@ -30,6 +33,15 @@ class Point:
     speed: float  # ‖v‖
 
 
+class Taken(NamedTuple):
+    """A step of an explicit method: its end, how many evaluations it took, its size and error as they are recorded."""
+
+    end: Point
+    evaluations: int
+    step_size: float
+    error: float
+
+
 def evaluate(margin_map: MarginMap, loss: Loss, weights: Tensor) -> Point:
     """Margins and gradient at W, (D,)."""
     margins, pullback = margin_map.linearize(weights)
@@ -37,12 +49,6 @@ def evaluate(margin_map: MarginMap, loss: Loss, weights: Tensor) -> Point:
     velocity = pullback(q)
     speed = velocity.norm()
     return Point(weights, margins, q, velocity / speed, float(speed))
-
-
-def angle(first: Tensor, second: Tensor) -> float:
-    """Between the directions of two weight vectors, in radians; accurate where it is small."""
-    chord = float((first / first.norm() - second / second.norm()).norm())
-    return 2 * math.asin(min(chord / 2, 1.0))
 
 
 def advance(state: State, weights: Tensor, step_size: float, evaluations: int = 0, **changes) -> State:
@@ -64,32 +70,19 @@ def record(
     weights: Tensor,
     margins: Tensor,
     q: Tensor,
-    *,
-    cos: float,
-    cos_point: float,
-    resolution: float,
-    step_size: float = 0.0,
-    error: float = 0.0,
-    rejected: int = 0,
-    landed: bool = False,
+    **fields: float | bool,
 ) -> Step:
-    """The step that ends at W (D,) with margins p and softmin weights q, (n, K−1); the other fields as in `Step`."""
+    """The step that ends at W (D,) with margins p and softmin weights q, (n, K−1); the other fields of `Step`."""
     ln_risk, norm = float(loss.ln_risk(margins)), float(weights.norm())
     return Step(
         state=state,
         tau=math.log(norm / state.start_norm) if norm != 0 else -math.inf,
         ln_risk=ln_risk,
         norm=norm,
-        cos=cos,
-        cos_point=cos_point,
         unnormalised_margin=loss.inverse(ln_risk),
         smallest_margin=float(margins.min()),
         effective_examples=1 / float(q.square().sum()),
-        step_size=step_size,
-        error=error,
-        rejected=rejected,
-        resolution=resolution,
-        landed=landed,
+        **fields,
     )
 
 
@@ -99,10 +92,22 @@ def measure(margin_map: MarginMap, loss: Loss, state: State, point: Point, **fie
     fields: step_size, error and rejected of the step, none at the start.
     """
     cos = float(point.weights @ point.direction) / float(point.weights.norm())
-    smallest = resolution(margin_map, point.margins)
-    return record(
-        loss, state, point.weights, point.margins, point.q, cos=cos, cos_point=cos, resolution=smallest, **fields
-    )
+    fields |= {"cos": cos, "cos_point": cos, "resolution": resolution(margin_map, point.margins)}
+    return record(loss, state, point.weights, point.margins, point.q, **fields)
+
+
+def constant_steps(
+    margin_map: MarginMap, loss: Loss, state: State, size: float, take: Callable[[Point], Taken]
+) -> Iterator[Step]:
+    """The state itself, measured, and then every step that `take` makes; for methods whose steps have one `size`."""
+    here = evaluate(margin_map, loss, state.weights)
+    if state.step == 0:
+        state = dataclasses.replace(state, step_size=size, evaluations=1)
+    yield measure(margin_map, loss, state, here)
+    while True:
+        here, evaluations, step_size, error = take(here)
+        state = advance(state, here.weights, size, evaluations)
+        yield measure(margin_map, loss, state, here, step_size=step_size, error=error)
 
 
 def resolution(margin_map: MarginMap, margins: Tensor) -> float:

@@ -21,16 +21,15 @@ Source: Ji & Telgarsky 2020, Section 3 (the decomposition of dã/dt and dζ/dt).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from dirconv.losses import Loss
+from dirconv.losses import Loss
 
 NUMERICS = 1
 QUANTITIES = ("smoothed_margin", "path_length")
+COLUMNS = ("quantity", "left", "radial", "spherical", "difference")
 
 
 def decompose(
@@ -60,12 +59,10 @@ def decompose(
         (float(direction.norm()) / clock, 0.0, float(spherical.norm()) / (math.sqrt(square) * clock)),
     ]
     return [
-        {
-            "quantity": quantity,
-            "left": left,
-            "radial": in_radius,
-            "spherical": on_sphere,
-            "difference": abs(left - in_radius - on_sphere) / max(abs(in_radius) + abs(on_sphere), 1e-300),
-        }
-        for quantity, (left, in_radius, on_sphere) in zip(QUANTITIES, rows, strict=True)
+        dict(zip(COLUMNS, (quantity, *sides, _difference(*sides)), strict=True))
+        for quantity, sides in zip(QUANTITIES, rows, strict=True)
     ]
+
+
+def _difference(left: float, radial: float, spherical: float) -> float:
+    return abs(left - radial - spherical) / max(abs(radial) + abs(spherical), 1e-300)

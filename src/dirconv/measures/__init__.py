@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +17,8 @@ from torch import Tensor
 
 from dirconv.flow import path_table
 from dirconv.losses import Loss
-from dirconv.margins import Block
-from dirconv.margins.network import NetworkMap
+from dirconv.margins import Block, error_rate
+from dirconv.margins.network import NetworkMap, evaluate
 
 NUMERICS = 1
 
@@ -47,16 +50,35 @@ class Trajectory:
         """The parameter tensors."""
         return self.train.blocks
 
+    @property
+    def snapshots(self) -> Iterator[tuple[Any, Tensor, Point]]:
+        """Each snapshot's row of `at_snapshots`, its weights W (D,), float64, and its point."""
+        weights = (each.double() for each in self.weights)
+        return zip(self.at_snapshots.itertuples(index=False), weights, self.points, strict=True)
+
+    def table(self, rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+        """`at_snapshots` with further columns, given as a row a snapshot."""
+        return pd.concat([self.at_snapshots, pd.DataFrame(rows)], axis=1)
+
+    def tested(self, weights: Tensor, point: Point) -> tuple[Tensor, dict[str, float]]:
+        """Margins of the test data at a snapshot; its train_error, test_error and ln_mean_test_loss = ln of mean ℓ."""
+        margins = evaluate(self.train, self.test, weights)
+        return margins, {
+            "train_error": error_rate(point.margins),
+            "test_error": error_rate(margins),
+            "ln_mean_test_loss": float(self.loss.ln_risk(margins)) - math.log(len(margins)),
+        }
+
     @functools.cached_property
     def path(self) -> pd.DataFrame:
         """The steps with tan ∠ of the velocity, ã = ℓ⁻¹(ℒ)/‖W‖^L (NaN without a degree) and whether ℒ < ℓ(0)."""
         steps, degree = self.steps, self.train.degree
-        return path_table(
-            steps,
+        table = steps.assign(
             tan=np.sqrt(np.maximum(1 - steps["cos"] ** 2, 0)) / steps["cos"],
             smoothed_margin=np.nan if degree is None else steps["unnormalised_margin"] / steps["norm"] ** degree,
             below=steps["ln_risk"] < self.loss.ln_at_zero,
         )
+        return path_table(table)
 
     @functools.cached_property
     def at_snapshots(self) -> pd.DataFrame:

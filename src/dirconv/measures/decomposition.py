@@ -18,25 +18,16 @@ import torch
 from torch import Tensor
 
 from dirconv.flow.point import resolution
-from dirconv.flow.rates import decompose
+from dirconv.flow.rates import COLUMNS, decompose
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory
 
 NUMERICS = 1
 GOES_THROUGH = ("point", "rates")
 SNAPSHOTS = 12
-COLUMNS = {
-    "snapshot": "int64",
-    "step": "int64",
-    "tau": "float64",
-    "ln_risk": "float64",
-    "norm": "float64",
-    "resolution": "float64",
-    "quantity": "str",
-    "left": "float64",
-    "radial": "float64",
-    "spherical": "float64",
-    "difference": "float64",
+TYPES = {
+    **{"snapshot": "int64", "step": "int64", "tau": "float64", "ln_risk": "float64", "norm": "float64"},
+    **{"resolution": "float64", **dict.fromkeys(COLUMNS, "float64"), "quantity": "str"},
 }
 
 
@@ -57,7 +48,7 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
         blur = resolution(exact, p)
         parts = decompose(trajectory.loss, exact.degree, weights, p, velocity, rates(exact, weights, velocity))
         rows += [{**row._asdict(), "resolution": blur, **part} for part in parts]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    return pd.DataFrame(rows, columns=list(TYPES)).astype(TYPES)
 
 
 def rates(margin_map: NetworkMap, weights: Tensor, velocity: Tensor) -> Tensor:

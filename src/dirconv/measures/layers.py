@@ -18,19 +18,15 @@ NUMERICS = 1
 def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a snapshot and parameter tensor: layer, norm, cos (of W_k with −∇_k ℒ), shares of ‖W‖² and ‖∇ℒ‖²."""
     parts = []
-    names = [block.name for block in trajectory.blocks]
-    for row, point in zip(trajectory.at_snapshots.itertuples(index=False), trajectory.points, strict=True):
+    for row, _, point in trajectory.snapshots:
         product = np.sqrt(point.weights_squared * point.velocity_squared)
+        part = {
+            "layer": [block.name for block in trajectory.blocks],
+            "layer_norm": np.sqrt(point.weights_squared),
+            "cos": np.divide(point.inner, product, out=np.zeros_like(product), where=product > 0),
+            "weight_share": point.weights_squared / point.weights_squared.sum(),
+        }
         with np.errstate(invalid="ignore"):  # where all units are dead the gradient is zero
-            gradient_share = point.velocity_squared / point.velocity_squared.sum()
-        part = pd.DataFrame(
-            {
-                "layer": names,
-                "layer_norm": np.sqrt(point.weights_squared),
-                "cos": np.divide(point.inner, product, out=np.zeros_like(product), where=product > 0),
-                "weight_share": point.weights_squared / point.weights_squared.sum(),
-                "gradient_share": gradient_share,
-            }
-        )
-        parts.append(part.assign(**row._asdict()))
+            part["gradient_share"] = point.velocity_squared / point.velocity_squared.sum()
+        parts.append(pd.DataFrame(part).assign(**row._asdict()))
     return pd.concat(parts, ignore_index=True)

@@ -20,30 +20,31 @@ import pandas as pd
 from dirconv.measures import Trajectory
 
 NUMERICS = 1
+TYPES = {
+    "snapshot": "int32",
+    "example": "int32",
+    **dict.fromkeys(("by_norm", "by_risk", "by_mean", "by_last"), "float32"),
+}
 
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a snapshot and training example (float32): snapshot, tau, ln_risk, example, and the columns above."""
-    degree = trajectory.train.degree
-    last = _last_layer(trajectory)
+    degree, last = trajectory.train.degree, _last_layer(trajectory)
     parts = []
-    for row, point in zip(trajectory.at_snapshots.itertuples(index=False), trajectory.points, strict=True):
+    for row, _, point in trajectory.snapshots:
         p = point.margins.amin(1).cpu().numpy()
         smoothed = trajectory.loss.inverse(row.ln_risk)
-        part = pd.DataFrame(
-            {
-                "by_norm": p / row.norm**degree if degree is not None else np.nan,
-                "by_risk": p / smoothed if smoothed > 0 else np.nan,
-                "by_mean": p / np.abs(p).mean(),
-                "by_last": p / np.sqrt(point.weights_squared[last].sum()),
-            },
-            index=np.arange(len(p)),
-        ).astype(np.float32)
-        part.insert(0, "example", np.arange(len(p), dtype=np.int32))
-        part.insert(0, "ln_risk", row.ln_risk)
-        part.insert(0, "tau", row.tau)
-        part.insert(0, "snapshot", np.int32(row.snapshot))
-        parts.append(part)
+        part = {
+            "snapshot": row.snapshot,
+            "tau": row.tau,
+            "ln_risk": row.ln_risk,
+            "example": np.arange(len(p)),
+            "by_norm": p / row.norm**degree if degree is not None else np.nan,
+            "by_risk": p / smoothed if smoothed > 0 else np.nan,
+            "by_mean": p / np.abs(p).mean(),
+            "by_last": p / np.sqrt(point.weights_squared[last].sum()),
+        }
+        parts.append(pd.DataFrame(part).astype(TYPES))
     return pd.concat(parts, ignore_index=True)
 
 

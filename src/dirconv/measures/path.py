@@ -10,5 +10,5 @@ NUMERICS = 1
 
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
-    """A row a step: see `dirconv.flow` for the columns, and `Trajectory.path` for τ, tan, ã."""
+    """A row a step: see `dirconv.flow.Step` for the columns, and `dirconv.flow.path_table` for tan, ã, below."""
     return trajectory.path

@@ -37,14 +37,7 @@ GOES_THROUGH = ("geometry",)
 EXAMPLES = 32
 PICTURED = 4
 PICTURES = 24
-TYPES = {
-    "snapshot": "int32",
-    "example": "int32",
-    "norm": "float32",
-    "moved": "float32",
-    "over_two": "float32",
-    "to_last": "float32",
-}
+TYPES = {"snapshot": "int32", "example": "int32", **dict.fromkeys(("norm", "moved", "over_two", "to_last"), "float32")}
 
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
@@ -53,39 +46,35 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
     norm: ‖∇_x p_i‖; moved, over_two, to_last: angles of g_i with the previous snapshot's, the one before that and the
     last, in rad, NaN where there is none or a gradient vanishes; picture: (side²,) uint8 or None.
     """
-    labels = trajectory.train.labels[:EXAMPLES]
-    images = trajectory.train.images[:EXAMPLES]
-    snapshots = trajectory.at_snapshots
-    count = len(snapshots)
-    drawn = set(np.linspace(0, count - 1, min(count, PICTURES)).round().astype(int)) if _square(images) else set()
+    images, labels = trajectory.train.images[:EXAMPLES], trajectory.train.labels[:EXAMPLES]
+    count = len(trajectory.weights)
+    square = images.ndim == 4 and images.shape[2] == images.shape[3]
+    pictured = set(np.linspace(0, count - 1, min(count, PICTURES)).round().astype(int)) if square else set()
 
     def at(index: int, other: Tensor | None = None) -> tuple[Tensor, Tensor]:
         weights = trajectory.weights[index].double()
-        fixed = trajectory.train.frozen(weights).on(images, labels).precise()
-        return gradients(fixed, weights, other)
+        return gradients(trajectory.train.frozen(weights).on(images, labels).precise(), weights, other)
 
     last, other = at(count - 1)
     last = directions(last.flatten(1))  # NaN where a gradient vanishes
     before = previous = torch.full_like(last, math.nan)
     parts = []
-    for row in snapshots.itertuples(index=False):
+    for row in trajectory.at_snapshots.itertuples(index=False):
         gradient, _ = at(row.snapshot, other)
         direction = directions(gradient.flatten(1))
-        part = pd.DataFrame(
-            {
-                "snapshot": row.snapshot,
-                "tau": row.tau,
-                "ln_risk": row.ln_risk,
-                "example": np.arange(len(gradient)),
-                "norm": gradient.flatten(1).norm(dim=1).cpu().numpy(),
-                "moved": _angles(direction, previous),
-                "over_two": _angles(direction, before),
-                "to_last": _angles(direction, last),
-            }
-        ).astype(TYPES)
-        shown = min(PICTURED, len(gradient)) if row.snapshot in drawn else 0
-        part["picture"] = _column([_picture(each) for each in gradient[:shown]], len(gradient))
-        parts.append(part)
+        part = {
+            "snapshot": row.snapshot,
+            "tau": row.tau,
+            "ln_risk": row.ln_risk,
+            "example": np.arange(len(gradient)),
+            "norm": gradient.flatten(1).norm(dim=1).cpu().numpy(),
+            "moved": _angles(direction, previous),
+            "over_two": _angles(direction, before),
+            "to_last": _angles(direction, last),
+        }
+        pictures = [_picture(each) for each in gradient[:PICTURED]] if row.snapshot in pictured else []
+        rest = [None] * (len(gradient) - len(pictures))
+        parts.append(pd.DataFrame(part).astype(TYPES).assign(picture=pd.Series([*pictures, *rest], dtype=object)))
         before, previous = previous, direction
     return pd.concat(parts, ignore_index=True)
 
@@ -106,17 +95,8 @@ def _angles(first: Tensor, second: Tensor) -> np.ndarray:
     return arc((first - second).norm(dim=1).cpu().numpy())
 
 
-def _square(images: Tensor) -> bool:
-    return images.ndim == 4 and images.shape[2] == images.shape[3]
-
-
 def _picture(gradient: Tensor) -> np.ndarray | None:
     size = gradient.abs().amax(0)
     if float(size.max()) == 0:
         return None
     return (255 * size / size.max()).round().to(torch.uint8).flatten().cpu().numpy()
-
-
-def _column(values: list[np.ndarray | None], count: int) -> pd.Series:
-    """The values, and None below them."""
-    return pd.Series([*values, *[None] * (count - len(values))], dtype=object)

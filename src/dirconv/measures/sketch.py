@@ -29,9 +29,8 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
     sign = random.choice([-1.0, 1.0], size=trajectory.weights.shape[1])
     landed = trajectory.steps.set_index("step").loc[trajectory.snapshot_steps, "landed"].to_numpy()
     parts = []
-    for row, theta, met in zip(
-        trajectory.at_snapshots.itertuples(index=False), directions(trajectory.weights), landed, strict=True
-    ):
+    rows = trajectory.at_snapshots.itertuples(index=False)
+    for row, theta, met in zip(rows, directions(trajectory.weights), landed, strict=True):
         value = np.bincount(bucket, weights=sign * theta.cpu().numpy(), minlength=BUCKETS)
         part = pd.DataFrame({"bucket": np.arange(BUCKETS, dtype=np.int32), "value": value})
         parts.append(part.assign(snapshot=np.int32(row.snapshot), tau=row.tau, landed=bool(met)))

@@ -69,7 +69,7 @@ class Run:
 
     @property
     def path(self) -> pd.DataFrame:
-        """A row a step: tau, zeta, cos, cos_point, ln_risk, smoothed_margin, …; `dirconv.flow` defines them."""
+        """A row a step: tau, zeta, cos, cos_point, ln_risk, smoothed_margin, …; `dirconv.flow.Step` defines them."""
         return self.table("path")
 
     @property
@@ -182,10 +182,9 @@ def follow(
     test_map = margin_map
     if test is not None:
         x_test = _checks.images(test[0], dtype, "test images").to(x.device)
-        if x_test.shape[1:] != x.shape[1:]:
-            raise UserError(
-                f"test images: must each be shaped {(*x.shape[1:],)} as images are, got {(*x_test.shape[1:],)}"
-            )
+        shape, shape_test = tuple(x.shape[1:]), tuple(x_test.shape[1:])
+        if shape_test != shape:
+            raise UserError(f"test images: must each be shaped {shape} as images are, got {shape_test}")
         test_map = margin_map.on(x_test, _checks.labels(test[1], outputs, x_test, "test labels"))
 
     rows, snapshots = [], {}
@@ -225,9 +224,8 @@ def _train(
     start, rows = training.start(margin_map.flatten(), seed), []
     for state in itertools.chain([start], training.epochs(margin_map, loss, options, start)):
         margins = margin_map.values(state.weights)
-        ln_risk, test_error = float(loss.ln_risk(margins)), math.nan
-        if test_map is not margin_map:
-            test_error = error_rate(test_map.values(state.weights))
+        ln_risk = float(loss.ln_risk(margins))
+        test_error = math.nan if test_map is margin_map else error_rate(test_map.values(state.weights))
         row = {"epoch": state.epoch, "ln_risk": ln_risk, "norm": float(state.weights.norm())}
         rows.append({**row, "train_error": error_rate(margins), "test_error": test_error})
         if ln_risk < loss.ln_at_zero:

@@ -28,13 +28,8 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
         inner = (margin_map.values(weights * (1 + H)) - margin_map.values(weights * (1 - H))) / (2 * H)
         q = trajectory.loss.weights(margins)
         degrees = (inner / margins).flatten()
-        low, middle, high = torch.quantile(degrees, degrees.new_tensor([0.05, 0.5, 0.95]))
-        rows.append(
-            {
-                "degree_mean": float((q * inner).sum() / (q * margins).sum()),
-                "degree_q05": float(low),
-                "degree_q50": float(middle),
-                "degree_q95": float(high),
-            }
-        )
-    return pd.concat([trajectory.at_snapshots, pd.DataFrame(rows)], axis=1)
+        mean = float((q * inner).sum() / (q * margins).sum())
+        quantiles = torch.quantile(degrees, degrees.new_tensor([0.05, 0.5, 0.95])).tolist()
+        names = ("degree_mean", "degree_q05", "degree_q50", "degree_q95")
+        rows.append(dict(zip(names, (mean, *quantiles), strict=True)))
+    return trajectory.table(rows)

@@ -13,8 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dirconv.margins import error_rate, robustness
-from dirconv.margins.network import evaluate
+from dirconv.margins import robustness
 from dirconv.measures import Trajectory
 
 NUMERICS = 1
@@ -28,34 +27,26 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a snapshot: below, train_error, test_error, ln_mean_test_loss, margin_q05 … margin_q95 (p/‖W‖^L, NaN where
     there is no degree), radius_attack_q25, q50, q75, radius_first_order_q50, radius_certified_q50 (NaN).
     """
-    at = trajectory.at_snapshots
+    degree = trajectory.train.degree
     rows = []
-    for row, weights, point in zip(at.itertuples(index=False), trajectory.weights, trajectory.points, strict=True):
-        margins = evaluate(trajectory.train, trajectory.test, weights.double())
-        degree = trajectory.train.degree
+    for row, weights, point in trajectory.snapshots:
+        margins, errors = trajectory.tested(weights, point)
         normalized = margins.amin(1) * (math.nan if degree is None else row.norm**-degree)
-        rows.append(
-            {
-                "below": row.ln_risk < trajectory.loss.ln_at_zero,
-                "train_error": error_rate(point.margins),
-                "test_error": error_rate(margins),
-                "ln_mean_test_loss": float(trajectory.loss.ln_risk(margins)) - math.log(len(margins)),
-                **{f"margin_q{q:02d}": float(normalized.quantile(q / 100)) for q in QUANTILES},
-                **_radii(trajectory, weights, margins),
-            }
-        )
-    return pd.concat([at, pd.DataFrame(rows)], axis=1)
+        quantiles = {f"margin_q{q:02d}": float(normalized.quantile(q / 100)) for q in QUANTILES}
+        below = {"below": row.ln_risk < trajectory.loss.ln_at_zero}
+        rows.append({**below, **errors, **quantiles, **_radii(trajectory, weights, margins)})
+    return trajectory.table(rows)
 
 
 def _radii(trajectory: Trajectory, weights: Tensor, margins: Tensor) -> dict[str, float]:
     """`robustness.radii` of the images that are attacked."""
     right = (margins.amin(1) > 0).nonzero().flatten()[:ATTACKED]
     images, labels = trajectory.test.images[right], trajectory.test.labels[right]
-    fixed = trajectory.train.frozen(weights.double()).on(images, labels)
+    fixed = trajectory.train.frozen(weights).on(images, labels)
 
     def outputs(x: Tensor) -> Tensor:
         # class 0 is the image's true class, with output zero; the others' outputs are minus its margins
-        others = -fixed.margins(weights.double(), x, labels)
+        others = -fixed.margins(weights, x, labels)
         return torch.cat([torch.zeros_like(others[:, :1]), others], 1)
 
     return robustness.radii(outputs, images, torch.zeros_like(right), ATTACK_STEPS)

@@ -84,13 +84,17 @@ class Network(Flowing):
         return degree
 
     @property
+    def degree(self) -> int:
+        """L of the margins that enter the problem's loss."""
+        return degree(self, self.loss)
+
+    @property
     def shapes(self) -> list[tuple[int, int]]:
         """Of W₁, …, W_k."""
         return shapes([PIXELS, *[self.width] * (self.layers - 1), 1])
 
     @property
     def data(self) -> str:
-        """In words."""
         sides = ("".join(map(str, digits)) for digits in (self.positive, self.negative))
         text = f"{self.examples} handwritten digits, {' against '.join(sides)}"
         if self.flipped:
@@ -126,13 +130,13 @@ def images(spec: Network, seeds: list[int]) -> Data:
     from dirconv.data import digits
     from dirconv.errors import UserError
 
-    classes = {"positive": [str(d) for d in spec.positive], "negative": [str(d) for d in spec.negative]}
+    positive, negative = ([str(digit) for digit in side] for side in (spec.positive, spec.negative))
+    classes = {"positive": positive, "negative": negative}
     source = digits.load(digits.Spec(classes=classes, test_fraction=HELD_OUT), "problem")
-    positive = set(classes["positive"])
 
     def pool(part) -> tuple[np.ndarray, np.ndarray]:
-        chosen = np.isin(part.classes, [*classes["positive"], *classes["negative"]])
-        labels = np.where(np.isin(part.classes[chosen], list(positive)), 1.0, -1.0)
+        chosen = np.isin(part.classes, [*positive, *negative])
+        labels = np.where(np.isin(part.classes[chosen], positive), 1.0, -1.0)
         return part.images[chosen].reshape(-1, PIXELS) / source.levels, labels
 
     x, y = pool(source.train)
@@ -185,15 +189,14 @@ def product(shapes: list[tuple[int, int]], flat: Tensor) -> np.ndarray:
 
 def activate(name: str, h: Tensor) -> Tensor:
     """σ of a layer's inputs h (…, width)."""
-    if name == "linear":
-        return h
-    if name == "relu":
-        return h.clamp(min=0)
-    if name == "leaky_relu":
-        return h.clamp(min=0) + LEAK * h.clamp(max=0)
-    if name == "soft_relu":
-        return (h + (h.square() + SOFTNESS**2 * h.square().mean(-1, keepdim=True)).sqrt()) / 2
-    return h.clamp(min=0).square()
+    match name:
+        case "linear":
+            return h
+        case "leaky_relu":
+            return h.clamp(min=0) + LEAK * h.clamp(max=0)
+        case "soft_relu":
+            return (h + (h.square() + SOFTNESS**2 * h.square().mean(-1, keepdim=True)).sqrt()) / 2
+    return h.clamp(min=0) if name == "relu" else h.clamp(min=0).square()
 
 
 def hidden(spec: Network, flat: Tensor, x: Tensor) -> list[Tensor]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -15,14 +16,10 @@ from dirconv.flow import ensemble, rates
 from dirconv.flow.point import ROUNDING_DOUBLE
 from dirconv.geometry import angles
 from dirconv.goals import Stop
+from dirconv.losses import Loss
 from dirconv.margins.ensemble import EnsembleMap
 from dirconv.problems import Followed
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from dirconv.losses import Loss
-    from dirconv.problems._options import Flowing
+from dirconv.problems._options import Flowing
 
 NUMERICS = 1
 GOES_THROUGH = ("ensemble", "ensemble_map", "flow", "geometry", "losses", "point", "rates")
@@ -45,59 +42,48 @@ class Kept:
         vectors = self.theta.numpy() if vectors is None else vectors
         return {"to_start": angles(vectors, vectors[0]), "to_end": angles(vectors, vectors[-1])}
 
-    def followed(self, **tables: pd.DataFrame) -> Followed:
-        """The seed's answer: the table `path` and these."""
-        return Followed({"path": self.path, **tables}, self.stop)
+    def followed(self, **tables: Any) -> Followed:
+        """The seed's answer: the table `path` and these, each given as a table, as its columns or as its rows."""
+        return Followed({"path": self.path, **{name: pd.DataFrame(rows) for name, rows in tables.items()}}, self.stop)
+
+    def decomposition(self) -> pd.DataFrame:
+        """The table `decomposition` at every kept point with ℒ < ℓ(0); see `dirconv.measures.decomposition`."""
+        weights = self.theta * torch.tensor(self.at["norm"].to_numpy())[:, None]
+        margins = self.maps.values(weights)
+        velocity = self.maps.pullback(weights, ensemble.softmin(self.loss, margins))
+        speeds = self.maps.rates(weights, velocity)
+        parts = []
+        for row, w, p, v, rate in zip(self.at.to_dict("records"), weights, margins, velocity, speeds, strict=True):
+            if row["ln_risk"] < self.loss.ln_at_zero:
+                blur = {"resolution": ROUNDING_DOUBLE * float(p.min().abs())}
+                sides = rates.decompose(self.loss, self.maps.degree, w, p[:, None], v, rate[:, None])
+                parts += [{**row, **blur, **side} for side in sides]
+        return pd.DataFrame(parts, columns=[*self.at.columns, "resolution", *rates.COLUMNS])
 
 
 def run(
-    spec: Flowing, margins: Callable[..., Tensor], data: tuple[np.ndarray | Tensor, ...], start: np.ndarray
+    spec: Flowing, margins: Callable[..., Tensor], data: Sequence[tuple[np.ndarray, ...]], starts: list[np.ndarray]
 ) -> list[Kept]:
-    """Follow the flow of every seed's `margins` (W (D,), *data of one seed) → (n,) from `start` (S, D).
+    """Follow the flow of every seed's `margins` (W (D,), *data of one seed) → (n,) from its start (D,).
 
-    Each part of `data` is (S, …). `spec` is a problem's own: its degree, loss and flow options are used.
+    `spec` is a problem's: its degree, loss and flow options are used.
     """
-    maps = EnsembleMap(margins, tuple(map(torch.as_tensor, data)), spec.degree)
-    return follow(maps, losses.get(spec.loss), torch.from_numpy(start), spec)
+    stacked = tuple(torch.from_numpy(np.stack(part)) for part in zip(*data, strict=True))
+    maps = EnsembleMap(margins, stacked, spec.degree)
+    return follow(maps, losses.get(spec.loss), torch.from_numpy(np.stack(starts)), spec)
 
 
 def follow(maps: EnsembleMap, loss: Loss, start: Tensor, options: Flowing) -> list[Kept]:
     """Follow every seed's flow from `start` (S, D) to ℒ < ℓ(0), where τ = 0, and from there to `options.tau`."""
     torch.set_num_threads(1)
     weights, _ = ensemble.descend(maps, loss, start, DESCENT, options.descent)
-    paths = ensemble.follow(
-        maps,
-        loss,
-        weights,
-        Stop(tau=options.tau, steps=100_000),
-        method="rk4" if loss.name == "polynomial" else "proximal",
-        tolerance=options.tolerance,
-        land=options.land,
-    )
+    method = "rk4" if loss.name == "polynomial" else "proximal"
+    stop = Stop(tau=options.tau, steps=100_000)
+    flow = {"method": method, "tolerance": options.tolerance, "land": options.land}
     runs = []
-    for seed, path in enumerate(paths):
+    for seed, path in enumerate(ensemble.follow(maps, loss, weights, stop, **flow)):
         at = path.steps.loc[path.kept, ["step", "tau", "ln_risk", "norm"]].reset_index(drop=True)
         at.insert(0, "snapshot", np.arange(len(at)))
         repeated = maps.of(torch.full((len(at),), seed, dtype=torch.int64))
         runs.append(Kept(path.steps, at, path.weights, repeated, loss, str(path.stop)))
     return runs
-
-
-def decomposition(kept: Kept) -> pd.DataFrame:
-    """The table `decomposition` at every kept point with ℒ < ℓ(0); see `dirconv.measures.decomposition`."""
-    import pandas as pd
-
-    loss = kept.loss
-    weights = kept.theta * torch.tensor(kept.at["norm"].to_numpy())[:, None]
-    margins = kept.maps.values(weights)
-    velocity = kept.maps.pullback(weights, ensemble.softmin(loss, margins))
-    speeds = kept.maps.rates(weights, velocity)
-    parts = []
-    for i, row in enumerate(kept.at.itertuples(index=False)):
-        if not row.ln_risk < loss.ln_at_zero:
-            continue
-        blur = ROUNDING_DOUBLE * float(margins[i].min().abs())
-        rows = rates.decompose(loss, kept.maps.degree, weights[i], margins[i, :, None], velocity[i], speeds[i, :, None])
-        parts += [{**row._asdict(), "resolution": blur, **sides} for sides in rows]
-    columns = [*kept.at.columns, "resolution", "quantity", "left", "radial", "spherical", "difference"]
-    return pd.DataFrame(parts, columns=columns)

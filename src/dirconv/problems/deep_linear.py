@@ -16,13 +16,13 @@ Source: Ji & Telgarsky 2019 (deep linear networks); Ji & Telgarsky 2020, Section
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dirconv.geometry import angle
 from dirconv.options import configurable, require_positive
-from dirconv.oracles import Margin, hard_margin
+from dirconv.oracles import hard_margin
 from dirconv.problems import Followed, _dense
 from dirconv.problems._options import Flowing
 
@@ -55,12 +55,10 @@ class Spec(Flowing):
 
     @property
     def degree(self) -> int:
-        """L."""
         return self.depth
 
     @property
     def data(self) -> str:
-        """In words."""
         return f"{self.examples} standard normal points in {self.dimension} dimensions, linearly separable"
 
     @property
@@ -98,19 +96,16 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
             out = out @ layer.T
         return out[:, 0]
 
-    data = np.stack([examples(spec, seed) for seed in seeds])
-    runs = _flows.run(spec, margins, (data,), np.stack([start(spec, seed) for seed in seeds]))
+    data = [(examples(spec, seed),) for seed in seeds]
+    runs = _flows.run(spec, margins, data, [start(spec, seed) for seed in seeds])
     return [
-        kept.followed(
-            decomposition=_flows.decomposition(kept),
-            limit=_limit(spec, kept, z, hard_margin.solve(z)),
-            factors=_factors(spec, kept),
-        )
-        for z, kept in zip(data, runs, strict=True)
+        kept.followed(decomposition=kept.decomposition(), limit=_limit(spec, kept, z), factors=_factors(spec, kept))
+        for (z,), kept in zip(data, runs, strict=True)
     ]
 
 
-def _limit(spec: Spec, kept: Kept, z: np.ndarray, best: Margin) -> pd.DataFrame:
+def _limit(spec: Spec, kept: Kept, z: np.ndarray) -> pd.DataFrame:
+    best = hard_margin.solve(z)
     products = [_dense.product(spec.shapes, theta) for theta in kept.theta]
     return kept.at.assign(
         angle=[angle(w, best.predictor) for w in products],
@@ -120,8 +115,7 @@ def _limit(spec: Spec, kept: Kept, z: np.ndarray, best: Margin) -> pd.DataFrame:
     )
 
 
-def _factors(spec: Spec, kept: Kept) -> pd.DataFrame:
-    import pandas as pd
+def _factors(spec: Spec, kept: Kept) -> list[dict[str, Any]]:
     import torch
 
     rows = []
@@ -134,4 +128,4 @@ def _factors(spec: Spec, kept: Kept) -> pd.DataFrame:
                 neighbour = angle((u * torch.sign(u @ v)).numpy(), v.numpy())
             ratio = float(sigma[1] / sigma[0]) if len(sigma) > 1 else 0.0
             rows.append({**at, "layer": k + 1, "ratio": ratio, "neighbour": neighbour})
-    return pd.DataFrame(rows)
+    return rows

@@ -20,7 +20,7 @@ dt/dτ = ‖W‖²/(L Σ |ℓ′(p_i)| p_i), integrated between kept points as a
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -55,11 +55,6 @@ class Spec(_dense.Network):
     loss: _dense.LossName = "exponential"
     attack: bool = False
 
-    @property
-    def degree(self) -> int:
-        """L."""
-        return _dense.degree(self, self.loss)
-
 
 def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     """See `dirconv.problems`."""
@@ -78,24 +73,22 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     ]
 
 
-def descend(maps: EnsembleMap, loss: Loss, weights: Tensor, most: int) -> tuple[Tensor, list[pd.DataFrame]]:
+def descend(maps: EnsembleMap, loss: Loss, weights: Tensor, most: int) -> tuple[Tensor, list[list[dict[str, Any]]]]:
     """Follow the flow from `weights` (S, D) until ℒ < ℓ(0), for at most `most` steps.
 
-    Returns the weights there, (S, D), and each seed's table `start`.
+    Returns the weights there, (S, D), and the rows of each seed's table `start`.
     """
-    import pandas as pd
     import torch
 
     from dirconv.flow import ensemble
     from dirconv.problems import _flows
 
     torch.set_num_threads(1)
-    rows: list[list[dict[str, float]]] = [[] for _ in weights]
+    rows: list[list[dict[str, Any]]] = [[] for _ in weights]
     inverse_speeds = [0.0] * len(weights)  # dt/ds of the mean loss
-    open_ = list(range(len(weights)))
-    taken = torch.zeros(len(weights), dtype=torch.int64)
-    while open_:
-        index = torch.tensor(open_)
+    index = torch.arange(len(weights))  # of the seeds that still descend
+    taken = torch.zeros_like(index)
+    while len(index):
         part, at = maps.of(index), weights[index]
         margins = part.values(at)
         ln_risk = ensemble.ln_risk(loss, margins)
@@ -103,18 +96,19 @@ def descend(maps: EnsembleMap, loss: Loss, weights: Tensor, most: int) -> tuple[
         speed = part.pullback(at, ensemble.softmin(loss, margins)).norm(dim=1) * ln_slope.exp() / margins.shape[1]
         norm = at.norm(dim=1)
         still = []
-        for j, seed in enumerate(open_):
-            s = _flows.DESCENT * int(taken[seed])
+        for j, seed in enumerate(index.tolist()):
+            step, s, time = int(taken[seed]), _flows.DESCENT * int(taken[seed]), 0.0
+            last = rows[seed][-1] if rows[seed] else None
             inverse_speed = float(norm[j] / speed[j])
-            last = rows[seed][-1] if rows[seed] else {"arc": 0.0, "time": 0.0}
-            time = last["time"] + (s - last["arc"]) * (inverse_speed + inverse_speeds[seed]) / 2
+            if last is not None:
+                time = last["time"] + (s - last["arc"]) * (inverse_speed + inverse_speeds[seed]) / 2
             inverse_speeds[seed] = inverse_speed
             below = float(ln_risk[j]) < loss.ln_at_zero
             rows[seed].append(
                 {
-                    "step": int(taken[seed]),
+                    "step": step,
                     "arc": s,
-                    "time": time if rows[seed] else 0.0,
+                    "time": time,
                     "ln_risk": float(ln_risk[j]),
                     "norm": float(norm[j]),
                     "smoothed_margin": loss.inverse(float(ln_risk[j])) / float(norm[j]) ** maps.degree,
@@ -122,17 +116,13 @@ def descend(maps: EnsembleMap, loss: Loss, weights: Tensor, most: int) -> tuple[
                     "below": below,
                 }
             )
-            moved = len(rows[seed]) < 2 or rows[seed][-2]["step"] < int(taken[seed])
-            if not below and moved and int(taken[seed]) < most:
+            if not below and (last is None or last["step"] < step) and step < most:
                 still.append(seed)
-        if not still:
-            break
-        index = torch.tensor(still)
-        weights = weights.clone()
-        weights[index], steps = ensemble.descend(maps.of(index), loss, weights[index], _flows.DESCENT, EVERY)
-        taken[index] += steps
-        open_ = still
-    return weights, [pd.DataFrame(part) for part in rows]
+        index, weights = torch.tensor(still, dtype=torch.int64), weights.clone()
+        if len(index):
+            weights[index], steps = ensemble.descend(maps.of(index), loss, weights[index], _flows.DESCENT, EVERY)
+            taken[index] += steps
+    return weights, rows
 
 
 def _limit(spec: Spec, kept: Kept, data: _dense.Data) -> pd.DataFrame:
@@ -169,15 +159,15 @@ def _flips(spec: Spec, kept: Kept, data: _dense.Data) -> tuple[list[float], list
     """`flips` and `returns` at every kept point; NaN where there is no earlier one to compare with."""
     import torch
 
+    flips, returns = [math.nan] * len(kept.theta), [math.nan] * len(kept.theta)
     if spec.layers == 1:
-        return [math.nan] * len(kept.theta), [math.nan] * len(kept.theta)
+        return flips, returns
     signs = [torch.cat(_dense.hidden(spec, theta, data.x)[:-1], 1) > 0 for theta in kept.theta]
-    flips, returns = [math.nan] * min(1, len(signs)), [math.nan] * min(2, len(signs))
     for i in range(1, len(signs)):
         changed = signs[i] != signs[i - 1]
-        flips.append(float(changed.double().mean()))
+        flips[i] = float(changed.double().mean())
         if i > 1:
-            returns.append(float((changed & (signs[i] == signs[i - 2])).double().mean()))
+            returns[i] = float((changed & (signs[i] == signs[i - 2])).double().mean())
     return flips, returns
 
 
@@ -185,24 +175,24 @@ def _generalization(spec: Spec, kept: Kept, data: _dense.Data) -> pd.DataFrame:
     import pandas as pd
 
     chosen = np.unique(np.linspace(0, len(kept.at) - 1, EVALUATED).round().astype(int))
-    rows = [_tested(spec, kept, int(i), data) for i in chosen]
-    return pd.concat([kept.at.iloc[chosen].reset_index(drop=True), pd.DataFrame(rows)], axis=1)
-
-
-def _tested(spec: Spec, kept: Kept, i: int, data: _dense.Data) -> dict[str, float]:
-    theta, norm = kept.theta[i], kept.at["norm"].iloc[i]
-    trained = data.y * _dense.output(spec, theta, data.x)
-    margins = data.y_test * _dense.output(spec, theta, data.x_test)  # at unit norm
-    in_loss = margins**3 if spec.loss == "cubic" else margins
-    ln_risk = float(kept.loss.ln_risk((in_loss * norm**spec.degree)[:, None]))
-    return {
-        "below": bool(kept.at["ln_risk"].iloc[i] < kept.loss.ln_at_zero),
-        "train_error": float((trained <= 0).double().mean()),
-        "test_error": float((margins <= 0).double().mean()),
-        "ln_mean_test_loss": ln_risk - math.log(len(margins)),
-        **{f"margin_q{q:02d}": float(margins.quantile(q / 100)) for q in QUANTILES},
-        **_radii(spec, theta, margins, data),
-    }
+    at, rows = kept.at.iloc[chosen].reset_index(drop=True), []
+    for row in at.itertuples(index=False):
+        theta = kept.theta[row.snapshot]
+        trained = data.y * _dense.output(spec, theta, data.x)
+        margins = data.y_test * _dense.output(spec, theta, data.x_test)  # at unit norm
+        in_loss = margins**3 if spec.loss == "cubic" else margins
+        ln_risk = float(kept.loss.ln_risk((in_loss * row.norm**spec.degree)[:, None]))
+        rows.append(
+            {
+                "below": row.ln_risk < kept.loss.ln_at_zero,
+                "train_error": float((trained <= 0).double().mean()),
+                "test_error": float((margins <= 0).double().mean()),
+                "ln_mean_test_loss": ln_risk - math.log(len(margins)),
+                **{f"margin_q{q:02d}": float(margins.quantile(q / 100)) for q in QUANTILES},
+                **_radii(spec, theta, margins, data),
+            }
+        )
+    return pd.concat([at, pd.DataFrame(rows)], axis=1)
 
 
 def _radii(spec: Spec, theta: Tensor, margins: Tensor, data: _dense.Data) -> dict[str, float]:

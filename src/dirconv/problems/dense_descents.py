@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -32,7 +32,6 @@ from dirconv.options import configurable, require_positive
 from dirconv.problems import Followed, _dense
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import Tensor
 
     from dirconv.losses import Loss
@@ -67,11 +66,6 @@ class Spec(_dense.Network):
             if not all(value > 0 for value in getattr(self, name)):
                 raise ValueError(f"{name}: must be above zero, got {getattr(self, name)}")
 
-    @property
-    def degree(self) -> int:
-        """L."""
-        return _dense.degree(self, self.loss)
-
 
 @dataclasses.dataclass(frozen=True)
 class Method:
@@ -103,18 +97,13 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     flows = _flows.follow(maps, loss, first, spec)
     chosen = methods(spec)
     sharpness = {log: curvature(maps, loss, first, log) for log in (False, True)}
-    rates = torch.stack(
-        [
-            torch.full((len(seeds),), m.rate, dtype=torch.float64)
-            if m.fraction is None
-            else 2 * m.fraction / sharpness[m.name == LOGARITHMIC]
-            for m in chosen
-        ]
-    )
+    rates = torch.empty(len(chosen), len(seeds), dtype=torch.float64)
+    for row, m in zip(rates, chosen, strict=True):
+        row[:] = m.rate if m.fraction is None else 2 * m.fraction / sharpness[m.name == LOGARITHMIC]
     levels = np.round(np.arange(1, round(spec.tau / spec.land) + 1) * spec.land, 9)
     run = _Descents(maps, loss, first, chosen, rates, levels, seeds)
     run.run(spec.steps)
-    return [kept.followed(descents=run.table(i, kept)) for i, kept in enumerate(flows)]
+    return [kept.followed(descents=run.rows(i, kept)) for i, kept in enumerate(flows)]
 
 
 def curvature(maps: EnsembleMap, loss: Loss, weights: Tensor, logarithmic: bool) -> Tensor:
@@ -159,23 +148,22 @@ class _Descents:
         self.rates = rates.reshape(-1, 1)
         self.first = self.weights.norm(dim=1)
         self.random = [np.random.default_rng((seed, 2)) for seed in seeds]
-        n = maps.data[0].shape[1]
+        self.examples = maps.data[0].shape[1]
         self.orders = {m: np.empty((self.count, 0), dtype=np.int64) for m, method in enumerate(chosen) if method.batch}
-        self.examples = n
         self.velocity = torch.zeros_like(self.weights)
         self.square = torch.zeros_like(self.weights)
 
-        def rows(values: list[float]) -> Tensor:
+        def column(values: list[float]) -> Tensor:
             return torch.tensor(values, dtype=torch.float64).repeat_interleave(self.count)[:, None]
 
-        self.is_log = rows([m.name == LOGARITHMIC for m in chosen]).bool()
-        self.is_adam = rows([m.name == "adam" for m in chosen]).bool()
+        self.is_log = column([m.name == LOGARITHMIC for m in chosen]).bool()
+        self.is_adam = column([m.name == "adam" for m in chosen]).bool()
         # V ← decay V + mix ∇
-        self.decay = rows([{"momentum": MOMENTUM, "adam": ADAM[0]}.get(m.name, 0.0) for m in chosen])
-        self.mix = rows([1 - ADAM[0] if m.name == "adam" else 1.0 for m in chosen])
+        self.decay = column([{"momentum": MOMENTUM, "adam": ADAM[0]}.get(m.name, 0.0) for m in chosen])
+        self.mix = column([1 - ADAM[0] if m.name == "adam" else 1.0 for m in chosen])
         self.passed = np.zeros(len(self.weights), dtype=np.int64)  # how many levels
-        self.passages: list[list[tuple[float, int, float, Tensor]]] = [[] for _ in self.weights]  # τ, step, ln ℒ, θ
-        self.last: list[tuple[float, int, float, Tensor] | None] = [None] * len(self.weights)
+        # τ, step, ln ℒ, θ, whether it is the last step
+        self.points: list[list[tuple[float, int, float, Tensor, bool]]] = [[] for _ in self.weights]
 
     def run(self, steps: int) -> None:
         """Take `steps` steps; a row ends earlier once it has passed the last level or is no longer finite."""
@@ -194,7 +182,9 @@ class _Descents:
             done = torch.from_numpy(self.passed == len(self.levels))
             ends = alive & (done | ~finite | torch.tensor(step == steps))
             for row in (ends & finite).nonzero().flatten().tolist():
-                self.last[row] = (float(tau[row]), step, float(ln_risk[row]), directions(self.weights[row]))
+                self.points[row].append(
+                    (float(tau[row]), step, float(ln_risk[row]), directions(self.weights[row]), True)
+                )
             alive &= ~ends
             if not bool(alive.any()):
                 return
@@ -239,25 +229,20 @@ class _Descents:
 
     def _pass(self, row: int, step: int, before: float, now: float, ln_risk: float, weights: Tensor) -> None:
         """Record the direction at every level that this step is the first to pass, on the step's straight line."""
-        while self.passed[row] < len(self.levels) and now >= self.levels[self.passed[row]]:
-            level = self.levels[self.passed[row]]
-            share = (level - before) / (now - before)
-            at = weights + share * (self.weights[row] - weights)
-            self.passages[row].append((float(level), step, ln_risk, directions(at)))
+        for level in self.levels[self.passed[row] :]:
+            if now < level:
+                return
+            at = weights + (level - before) / (now - before) * (self.weights[row] - weights)
+            self.points[row].append((float(level), step, ln_risk, directions(at), False))
             self.passed[row] += 1
 
-    def table(self, seed: int, flow: Kept) -> pd.DataFrame:
-        """The seed's table `descents`."""
-        import pandas as pd
-
+    def rows(self, seed: int, flow: Kept) -> list[dict[str, Any]]:
+        """Of the seed's table `descents`."""
         tau, theta = flow.at["tau"].to_numpy(), flow.theta.numpy()
         rows = []
         for m, method in enumerate(self.chosen):
             row = m * self.count + seed
-            points = [(*passage, False) for passage in self.passages[row]]
-            if self.last[row] is not None:
-                points.append((*self.last[row], True))
-            for level, step, ln_risk, direction, last in points:
+            for level, step, ln_risk, direction, last in self.points[row]:
                 w = direction.numpy()
                 reached_by_flow = 0 <= level <= tau[-1] + 1e-9
                 rows.append(
@@ -274,7 +259,7 @@ class _Descents:
                         "to_end": angle(w, theta[-1]),
                     }
                 )
-        return pd.DataFrame(rows)
+        return rows
 
 
 def _between(tau: np.ndarray, theta: np.ndarray, at: float) -> np.ndarray:

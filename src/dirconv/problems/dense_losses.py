@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from dirconv.geometry import angle
+from dirconv.geometry import angle, angles
 from dirconv.losses import LN_AT_ZERO
 from dirconv.options import configurable
 from dirconv.problems import Followed, _dense
@@ -40,6 +41,7 @@ class Spec(_dense.Network):
     """Options of the problem."""
 
     name: Literal["dense_losses"] = "dense_losses"
+    loss: ClassVar[str] = FIRST  # of the table `path`
     losses: list[_dense.LossName] = dataclasses.field(
         default_factory=lambda: [FIRST, "logistic", "cubic", "polynomial"]
     )
@@ -48,16 +50,6 @@ class Spec(_dense.Network):
         super().__post_init__()
         if FIRST not in self.losses or len(set(self.losses)) < len(self.losses):
             raise ValueError(f"losses: must hold {FIRST} and every loss once, got {self.losses}")
-
-    @property
-    def degree(self) -> int:
-        """L, of f."""
-        return self.network_degree
-
-    @property
-    def loss(self) -> str:
-        """That of the table `path`."""
-        return FIRST
 
 
 def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
@@ -80,38 +72,30 @@ def _compared(spec: Spec, loss: str, kept: Kept, first: Kept, data: _dense.Data)
     import torch
 
     everything = torch.cat([data.x, data.x_test])
-
-    def functions(run: Kept) -> list[np.ndarray]:
-        return [_dense.output(spec, theta, everything).numpy() for theta in run.theta]
-
-    outputs, first_outputs = functions(kept), functions(first)
+    outputs, first_outputs = (
+        [_dense.output(spec, theta, everything).numpy() for theta in run.theta] for run in (kept, first)
+    )
     at_same = {round(tau, 9): j for j, tau in enumerate(first.at["tau"])}
-    best = _best(spec, data)
-    rows = []
-    for j, theta in enumerate(kept.theta):
-        w, tau = theta.numpy(), round(kept.at["tau"].iloc[j], 9)
-        same = at_same.get(tau)
-        margins = data.y * _dense.output(spec, theta, data.x)
-        rows.append(
-            {
-                "loss": loss,
-                "below": bool(kept.at["ln_risk"].iloc[j] < LN_AT_ZERO[loss]),
-                "angle": math.nan if same is None else angle(w, first.theta[same].numpy()),
-                "to_end": angle(w, first.theta[-1].numpy()),
-                "function_angle": math.nan if same is None else angle(outputs[j], first_outputs[same]),
-                "function_to_end": angle(outputs[j], first_outputs[-1]),
-                "function_to_own_end": angle(outputs[j], outputs[-1]),
-                "margin": float(margins.min()),
-                "to_best": math.nan if best is None else angle(_dense.product(spec.shapes, theta), best),
-            }
-        )
-    return kept.at.assign(**{name: [row[name] for row in rows] for name in rows[0]})
+    same = [at_same.get(round(tau, 9)) for tau in kept.at["tau"]]
+    theta, first_theta = kept.theta.numpy(), first.theta.numpy()
+    to_best = [math.nan] * len(theta)
+    if spec.activation == "linear":
+        from dirconv.oracles import hard_margin
 
+        best = hard_margin.solve((data.y[:, None] * data.x).numpy()).predictor  # the product's direction, (64,)
+        to_best = angles([_dense.product(spec.shapes, flat) for flat in kept.theta], best)
 
-def _best(spec: Spec, data: _dense.Data) -> np.ndarray | None:
-    """The maximum-margin direction of a linear network's product, (64,); None for other networks."""
-    if spec.activation != "linear":
-        return None
-    from dirconv.oracles import hard_margin
+    def to_same(vectors: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> list[float]:
+        return [math.nan if j is None else angle(v, others[j]) for v, j in zip(vectors, same, strict=True)]
 
-    return hard_margin.solve((data.y[:, None] * data.x).numpy()).predictor
+    return kept.at.assign(
+        loss=loss,
+        below=kept.at["ln_risk"] < LN_AT_ZERO[loss],
+        angle=to_same(theta, first_theta),
+        to_end=angles(theta, first_theta[-1]),
+        function_angle=to_same(outputs, first_outputs),
+        function_to_end=angles(outputs, first_outputs[-1]),
+        function_to_own_end=angles(outputs, outputs[-1]),
+        margin=[float((data.y * _dense.output(spec, flat, data.x)).min()) for flat in kept.theta],
+        to_best=to_best,
+    )

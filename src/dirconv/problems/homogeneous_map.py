@@ -50,7 +50,6 @@ class Spec(Flowing):
 
     @property
     def data(self) -> str:
-        """In words."""
         if self.kind == "polynomial":
             return f"{self.examples} random polynomials of degree {self.degree} in {self.dimension} variables"
         return f"{self.examples} rank-one tensors of order {self.degree}, labelled by one of rank {self.teacher}"
@@ -76,29 +75,28 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
 
     from dirconv.problems import _flows
 
-    of_tensor = spec.kind == "tensor"
-    shape = (spec.degree, spec.dimension)
-    size = spec.rank * math.prod(shape) if of_tensor else spec.dimension
+    of_tensor, shape = spec.kind == "tensor", (spec.degree, spec.dimension)
+    function = tensor if of_tensor else polynomial
+    of_weights = (spec.rank, *shape) if of_tensor else (spec.dimension,)
+    of_teacher = (spec.teacher, *shape) if of_tensor else of_weights
+    of_example = shape if of_tensor else (spec.dimension,) * spec.degree
 
     def margins(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return y * (tensor(flat.view(spec.rank, *shape), x) if of_tensor else polynomial(flat, x))
+        return y * function(flat.view(of_weights), x)
 
-    parts, starts = [], []
-    for seed in seeds:
+    def examples(seed: int) -> tuple[np.ndarray, np.ndarray]:
         random = np.random.default_rng((seed, 0))
-        if of_tensor:
-            x = torch.from_numpy(random.normal(size=(spec.examples, *shape)))
-            y = tensor(torch.from_numpy(random.normal(size=(spec.teacher, *shape))), x).sign()
-        else:
-            x = torch.from_numpy(random.normal(size=(spec.examples, *[spec.dimension] * spec.degree)))
-            y = polynomial(torch.from_numpy(random.normal(size=spec.dimension)), x).sign()
-        parts.append((x, y))
-        starts.append(np.random.default_rng((seed, 1)).normal(size=size) / math.sqrt(spec.dimension))
-    data = tuple(torch.stack(part) for part in zip(*parts, strict=True))
+        x = torch.from_numpy(random.normal(size=(spec.examples, *of_example)))
+        return x.numpy(), function(torch.from_numpy(random.normal(size=of_teacher)), x).sign().numpy()
+
+    starts = [
+        np.random.default_rng((seed, 1)).normal(size=math.prod(of_weights)) / math.sqrt(spec.dimension)
+        for seed in seeds
+    ]
     return [
         kept.followed(
-            decomposition=_flows.decomposition(kept),
+            decomposition=kept.decomposition(),
             limit=kept.at.assign(**kept.to_ends(), margin=kept.maps.values(kept.theta).amin(1).numpy()),
         )
-        for kept in _flows.run(spec, margins, data, np.stack(starts))
+        for kept in _flows.run(spec, margins, [examples(seed) for seed in seeds], starts)
     ]

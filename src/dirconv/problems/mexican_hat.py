@@ -23,15 +23,12 @@ Source: Lyu & Li 2020, appendix, after Absil, Mahony & Andrews 2005.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from dirconv.options import configurable, require_positive
 from dirconv.problems import Followed
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NUMERICS = 1
 TABLES = ("path", "spiral")
@@ -48,31 +45,23 @@ class Spec:
     tolerance: float = 1e-10  # of the solver, relative
     points: int = 400  # recorded, evenly in ζ
     loss: Literal["exponential"] = "exponential"
+    data: ClassVar[str] = "none: one margin, the map itself"
 
     def __post_init__(self) -> None:
         require_positive(self, "degree", "turns", "tolerance", "points")
         if self.turns > MOST_TURNS:
             raise ValueError(f"turns: at most {MOST_TURNS}, beyond which τ overflows float64, got {self.turns}")
 
-    @property
-    def data(self) -> str:
-        """In words."""
-        return "none: one margin, the map itself"
-
-
-def shape(big_r: np.ndarray, delta: np.ndarray) -> tuple[np.ndarray, ...]:
-    """r², g = e^R f, G and C sin δ at R and δ."""
-    square = 1 - 1 / big_r
-    a, b = 4 * square**2, big_r**-4.0
-    c, rest = a / (a + b), b / (a + b)
-    slope = (8 * square / big_r**2 * b + 4 * a * big_r**-5.0) / (a + b) ** 2  # C'(R)
-    g = rest + 2 * c * np.sin(delta / 2) ** 2
-    return square, g, g + slope * np.cos(delta) + c * np.sin(delta), c * np.sin(delta)
-
 
 def slope(spec: Spec, big_r: np.ndarray, delta: np.ndarray) -> tuple[np.ndarray, ...]:
     """r², G, C sin δ, S, 1 − f and tan ∠ at R and δ."""
-    square, g, rise, turn = shape(big_r, delta)
+    square = 1 - 1 / big_r
+    a, b = 4 * square**2, big_r**-4.0
+    c, rest = a / (a + b), b / (a + b)
+    derivative = (8 * square / big_r**2 * b + 4 * a * big_r**-5.0) / (a + b) ** 2  # C'(R)
+    g = rest + 2 * c * np.sin(delta / 2) ** 2
+    turn = c * np.sin(delta)
+    rise = g + derivative * np.cos(delta) + turn
     s = np.sqrt(4 * square * big_r**3 * rise**2 + turn**2 / square)
     height = 1 - np.exp(-big_r) * g
     return square, rise, turn, s, height, np.exp(-big_r) * s / (spec.degree * height)
@@ -94,6 +83,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
 
 
 def _follow(spec: Spec, seed: int) -> Followed:
+    import pandas as pd
     from scipy.integrate import solve_ivp
 
     random = np.random.default_rng((seed, 1))
@@ -117,20 +107,9 @@ def _follow(spec: Spec, seed: int) -> Followed:
             dense_output=True,
             events=around,
         )
-    finished = len(solution.t_events[0]) > 0
     zeta = np.linspace(0.0, solution.t[-1], spec.points + 1)
-    state = solution.sol(zeta)
-    state[2, 0] = 0.0
-    tables = _tables(spec, zeta, state, solution.nfev, solution.njev)
-    return Followed(tables, "steps" if finished else "step_underflow")
-
-
-def _tables(
-    spec: Spec, zeta: np.ndarray, state: np.ndarray, evaluations: int, jacobians: int
-) -> dict[str, pd.DataFrame]:
-    import pandas as pd
-
-    big_r, eta, w, integral = state
+    big_r, eta, w, integral = solution.sol(zeta)
+    w[0] = 0.0
     square, _, _, _, height, tan = slope(spec, big_r, eta / big_r**4)
     tau = np.maximum.accumulate(np.exp(big_r) * w)
     with np.errstate(over="ignore"):
@@ -140,8 +119,8 @@ def _tables(
         {
             "step": np.arange(len(zeta)),
             "tau": tau,
-            "evaluations": evaluations,
-            "jacobians": jacobians,
+            "evaluations": solution.nfev,
+            "jacobians": solution.njev,
             "zeta": zeta,
             "tan": tan,
             "smoothed_margin": height,
@@ -161,16 +140,7 @@ def _tables(
         }
     )
     phi = big_r + eta / big_r**4 + math.pi / 2
-    r = np.sqrt(square)
-    spiral = pd.DataFrame(
-        {
-            "tau": tau,
-            "zeta": zeta,
-            "R": big_r,
-            "phi": phi,
-            "u": r * np.cos(phi),
-            "v": r * np.sin(phi),
-            "squares": integral,
-        }
-    )
-    return {"path": path, "spiral": spiral}
+    u, v = np.sqrt(square) * np.cos(phi), np.sqrt(square) * np.sin(phi)
+    spiral = {"tau": tau, "zeta": zeta, "R": big_r, "phi": phi, "u": u, "v": v, "squares": integral}
+    finished = len(solution.t_events[0]) > 0
+    return Followed({"path": path, "spiral": pd.DataFrame(spiral)}, "steps" if finished else "step_underflow")

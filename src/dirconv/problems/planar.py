@@ -20,7 +20,7 @@ Source: Ji & Telgarsky 2020, Figure 1; docs/theorems.md says what was chosen her
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -31,7 +31,6 @@ from dirconv.problems import Followed
 from dirconv.problems._options import Flowing
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import Tensor
 
 NUMERICS = 1
@@ -49,6 +48,7 @@ class Spec(Flowing):
     examples: int = 30
     teacher: int = 6
     removed: float = 0.3
+    degree: ClassVar[int] = 2  # L
     loss: Literal["exponential", "logistic"] = "exponential"
 
     def __post_init__(self) -> None:
@@ -58,13 +58,7 @@ class Spec(Flowing):
             raise ValueError(f"removed: must be at least 0 and below 1, got {self.removed}")
 
     @property
-    def degree(self) -> int:
-        """L."""
-        return 2
-
-    @property
     def data(self) -> str:
-        """In words."""
         return f"{self.examples} points in the plane, labelled by {self.teacher} ReLU neurons"
 
 
@@ -103,41 +97,33 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     def network(flat: Tensor, x: Tensor) -> Tensor:
         return (x @ flat[: 3 * m].view(m, 3).T).clamp(min=0) @ flat[3 * m :] / m**0.5
 
-    data = [examples(spec, seed) for seed in seeds]
-    x = np.stack([lifted(points) for points, _ in data])
-    y = np.stack([labels for _, labels in data])
-    start = np.stack([np.random.default_rng((seed, 1)).normal(size=4 * m) for seed in seeds])
+    def margins(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return y * network(flat, x)
+
+    drawn = [examples(spec, seed) for seed in seeds]
+    data = [(lifted(points), labels) for points, labels in drawn]
+    starts = [np.random.default_rng((seed, 1)).normal(size=4 * m) for seed in seeds]
     at = grid()
-    lattice = torch.from_numpy(lifted(at))
+    lattice = lifted(at)
     followed = []
-    runs = _flows.run(spec, lambda flat, x, y: y * network(flat, x), (x, y), start)
-    for (points, labels), kept in zip(data, runs, strict=True):
-        values = np.stack([network(theta, lattice).numpy() for theta in kept.theta])
+    for (points, labels), kept in zip(drawn, _flows.run(spec, margins, data, starts), strict=True):
+        values = np.stack([network(theta, torch.from_numpy(lattice)).numpy() for theta in kept.theta])
         best = kernel.max_margin(lifted(points), labels)
-        reference = kernel.predict(lifted(points), labels, best.dual, lifted(at))
-        surfaces = kept.at.assign(**kept.to_ends(values), to_kernel=angles(values, reference), kernel_gap=best.gap)
+        reference = kernel.predict(lifted(points), labels, best.dual, lattice)
+        shown = {"kernel": reference, "start": values[0], "end": values[-1]}
         followed.append(
             kept.followed(
-                decomposition=_flows.decomposition(kept),
-                surfaces=surfaces,
-                grid=_grid(at, {"kernel": reference, "start": values[0], "end": values[-1]}),
-                points=_points(points, labels),
+                decomposition=kept.decomposition(),
+                surfaces=kept.at.assign(
+                    **kept.to_ends(values), to_kernel=angles(values, reference), kernel_gap=best.gap
+                ),
+                grid={
+                    "surface": np.repeat(list(shown), len(at)),
+                    "x": np.tile(at[:, 0], len(shown)),
+                    "y": np.tile(at[:, 1], len(shown)),
+                    "value": np.concatenate([f / np.abs(f).max() for f in shown.values()]),
+                },
+                points={"x": points[:, 0], "y": points[:, 1], "label": labels.astype(int)},
             )
         )
     return followed
-
-
-def _grid(at: np.ndarray, surfaces: dict[str, np.ndarray]) -> pd.DataFrame:
-    import pandas as pd
-
-    parts = [
-        pd.DataFrame({"surface": name, "x": at[:, 0], "y": at[:, 1], "value": values / np.abs(values).max()})
-        for name, values in surfaces.items()
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _points(points: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame({"x": points[:, 0], "y": points[:, 1], "label": labels.astype(int)})

@@ -69,12 +69,10 @@ class Spec(Flowing):
 
     @property
     def degree(self) -> int:
-        """L."""
         return 3 if self.trained else 2
 
     @property
     def data(self) -> str:
-        """In words."""
         return f"{self.examples} points in {self.dimension} dimensions, labelled by {self.teacher} squared-ReLU neurons"
 
 
@@ -143,17 +141,16 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
         return y * (hidden @ (flat[m * d :] if spec.trained else fixed))
 
     data = [examples(spec, seed) for seed in seeds]
-    stacked = tuple(np.stack(part) for part in zip(*data, strict=True))
     followed = []
-    runs = _flows.run(spec, margins, stacked, np.stack([start(spec, seed) for seed in seeds]))
+    runs = _flows.run(spec, margins, data, [start(spec, seed) for seed in seeds])
     for (x, y), kept in zip(data, runs, strict=True):
         best = signed_measure.solve(x, y)
         followed.append(
             kept.followed(
-                decomposition=_flows.decomposition(kept),
+                decomposition=kept.decomposition(),
                 limit=_limit(spec, kept, x, y, best),
                 neurons=_neurons(spec, kept),
-                atoms=_atoms(spec, best),
+                atoms=dict(zip([*AXES[: spec.dimension], "mass"], best.predictor.T, strict=True)),
             )
         )
     return followed
@@ -170,16 +167,11 @@ def _masses(spec: Spec, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _limit(spec: Spec, kept: Kept, x: np.ndarray, y: np.ndarray, best: Margin) -> pd.DataFrame:
     bound = best.upper * (2 / (3 * math.sqrt(3)) if spec.trained else 1.0)
-    margins, ratios, of_function = [], [], []
-    for theta in kept.theta.numpy():
-        w, c = _masses(spec, theta)
-        least = float((y * (c @ signed_measure.features(w, x))).min())
-        margins.append(least)
-        ratios.append(least / bound)
-        of_function.append(least / np.abs(c).sum() / best.upper)
-    return kept.at.assign(
-        margin=margins, ratio=ratios, function_ratio=of_function, lower=best.lower, upper=best.upper, bound=bound
-    )
+    masses = [_masses(spec, theta) for theta in kept.theta.numpy()]
+    margin = np.array([(y * (c @ signed_measure.features(w, x))).min() for w, c in masses])
+    of_function = margin / [np.abs(c).sum() for _, c in masses] / best.upper
+    certified = {"lower": best.lower, "upper": best.upper, "bound": bound}
+    return kept.at.assign(margin=margin, ratio=margin / bound, function_ratio=of_function, **certified)
 
 
 def _neurons(spec: Spec, kept: Kept) -> pd.DataFrame:
@@ -192,9 +184,3 @@ def _neurons(spec: Spec, kept: Kept) -> pd.DataFrame:
         part = pd.DataFrame(w, columns=AXES[: spec.dimension]).assign(mass=c / np.abs(c).sum())
         parts.append(part.assign(snapshot=snapshot, tau=kept.at["tau"].iloc[snapshot], neuron=np.arange(len(w))))
     return pd.concat(parts, ignore_index=True)
-
-
-def _atoms(spec: Spec, best: Margin) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(best.predictor, columns=[*AXES[: spec.dimension], "mass"])

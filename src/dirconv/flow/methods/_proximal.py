@@ -5,19 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from dirconv.flow import State, Step, Underflow, dual
 from dirconv.flow.control import StepControl
+from dirconv.flow.methods.proximal import Spec
 from dirconv.flow.point import advance, record, resolution
-
-if TYPE_CHECKING:
-    from dirconv.flow.methods.proximal import Spec
-    from dirconv.losses import Loss
-    from dirconv.margins import MarginMap, Rows
+from dirconv.losses import Loss
+from dirconv.margins import MarginMap, Rows
 
 SMALLEST_STEP = 1e-13  # in the clock
 SLACK = 0.5  # examples with p ≤ (1 + slack) min p take part, where a study does not say

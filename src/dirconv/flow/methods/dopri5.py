@@ -7,12 +7,11 @@ by the flow's stiffness. The recorded error is the requested tolerance.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step
-from dirconv.flow.point import advance, evaluate, measure
+from dirconv.flow.point import Point, Taken, constant_steps, evaluate
 from dirconv.options import configurable, require_positive
 
 if TYPE_CHECKING:
@@ -41,12 +40,9 @@ def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterat
     """The state itself, measured, and then every segment; the caller ends it."""
     from torchdiffeq import odeint
 
-    here = evaluate(margin_map, loss, state.weights)
-    if state.step == 0:
-        state = dataclasses.replace(state, step_size=spec.segment, evaluations=1)
-    yield measure(margin_map, loss, state, here)
     span = state.weights.new_tensor([0.0, spec.segment])
-    while True:
+
+    def take(here: Point) -> Taken:
         calls = 0
 
         def velocity(_: Tensor, weights: Tensor) -> Tensor:
@@ -57,6 +53,6 @@ def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterat
         # the library's norm is the root mean square over coordinates, so ‖W‖/√D is the unit of its absolute tolerance
         scale = float(here.weights.norm()) / len(here.weights) ** 0.5
         end = odeint(velocity, here.weights, span, rtol=0.0, atol=spec.tolerance * scale, method="dopri5")[-1]
-        here = evaluate(margin_map, loss, end)
-        state = advance(state, here.weights, spec.segment, evaluations=calls + 1)
-        yield measure(margin_map, loss, state, here, step_size=spec.segment, error=spec.tolerance)
+        return Taken(evaluate(margin_map, loss, end), calls + 1, spec.segment, spec.tolerance)
+
+    return constant_steps(margin_map, loss, state, spec.segment, take)

@@ -8,12 +8,11 @@ is that of `descent`, ½ ‖ΔW‖ ‖u⁺ − u‖ relative to ‖W‖ with u =
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step
-from dirconv.flow.point import advance, evaluate, measure
+from dirconv.flow.point import Point, Taken, constant_steps, evaluate
 from dirconv.options import configurable, require_positive
 
 if TYPE_CHECKING:
@@ -37,16 +36,12 @@ class Spec:
 
 def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
     """The state itself, measured, and then every step; the caller ends it."""
-    here = evaluate(margin_map, loss, state.weights)
-    if state.step == 0:
-        state = dataclasses.replace(state, step_size=spec.learning_rate, evaluations=1)
-    yield measure(margin_map, loss, state, here)
-    while True:
+
+    def take(here: Point) -> Taken:
         slope = float(loss.ln_slopes(here.margins).flatten().logsumexp(0).exp())
         length = spec.learning_rate * slope * here.speed  # ‖ΔW‖
         there = evaluate(margin_map, loss, here.weights + length * here.direction)
         relative = length / float(here.weights.norm())
-        error = 0.5 * relative * float((there.direction - here.direction).norm())
-        state = advance(state, there.weights, spec.learning_rate, evaluations=1)
-        yield measure(margin_map, loss, state, there, step_size=relative, error=error)
-        here = there
+        return Taken(there, 1, relative, 0.5 * relative * float((there.direction - here.direction).norm()))
+
+    return constant_steps(margin_map, loss, state, spec.learning_rate, take)

@@ -8,12 +8,11 @@ once ln(1/ℒ) times the step is large. The recorded error is the distance to th
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from dirconv.flow import State, Step
-from dirconv.flow.point import advance, evaluate, measure
+from dirconv.flow.point import Point, Taken, constant_steps, evaluate
 from dirconv.options import configurable, require_positive
 
 if TYPE_CHECKING:
@@ -39,22 +38,18 @@ class Spec:
 
 def steps(margin_map: MarginMap, loss: Loss, spec: Spec, state: State) -> Iterator[Step]:
     """The state itself, measured, and then every step; the caller ends it."""
-    here = evaluate(margin_map, loss, state.weights)
-    if state.step == 0:
-        state = dataclasses.replace(state, step_size=spec.step, evaluations=1)
-    yield measure(margin_map, loss, state, here)
     h = spec.step
 
     def velocity(weights: Tensor) -> Tensor:
         return evaluate(margin_map, loss, weights).direction * weights.norm()
 
-    while True:
+    def take(here: Point) -> Taken:
         first = here.direction * here.weights.norm()
         second = velocity(here.weights + h / 2 * first)
         third = velocity(here.weights + h / 2 * second)
         fourth = velocity(here.weights + h * third)
         change = (first + 2 * second + 2 * third + fourth) / 6
         error = h * float((change - second).norm() / here.weights.norm())
-        here = evaluate(margin_map, loss, here.weights + h * change)
-        state = advance(state, here.weights, h, evaluations=4)
-        yield measure(margin_map, loss, state, here, step_size=h, error=error)
+        return Taken(evaluate(margin_map, loss, here.weights + h * change), 4, h, error)
+
+    return constant_steps(margin_map, loss, state, h, take)
