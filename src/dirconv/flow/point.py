@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dirconv.margins import MarginMap
 
 NUMERICS = 1
-ROUNDING = 16  # bound of a margin's relative error, in units of roundoff (tests/unit/test_rows.py)
+ROUNDING = 16  # bound of a margin's relative error, in units of roundoff (tests/unit/margins/test_rows.py)
 ROUNDING_DOUBLE = ROUNDING * 2.0**-53  # the same bound in float64
 
 

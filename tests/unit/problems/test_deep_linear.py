@@ -9,9 +9,7 @@ from evidence import REGISTRY, verdict
 
 from dirconv.claims import Evidence, Verdict, judging, registry
 from dirconv.options import parse, plugin
-from dirconv.problems import (
-    deep_linear,
-)
+from dirconv.problems import deep_linear
 
 
 def test_the_product_goes_to_the_maximum_margin_at_the_rate_that_the_support_decides(linear):

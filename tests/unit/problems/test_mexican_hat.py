@@ -9,9 +9,7 @@ import torch
 from evidence import verdict
 
 from dirconv.claims import Verdict
-from dirconv.problems import (
-    mexican_hat,
-)
+from dirconv.problems import mexican_hat
 
 
 def test_the_hat_is_followed_with_the_gradient_of_the_map(hat):

@@ -9,15 +9,7 @@ import pytest
 from dirconv import problems
 from dirconv.errors import UserError
 from dirconv.options import load_yaml, modules, plugin
-from dirconv.problems import (
-    deep_linear,
-    dense,
-    dense_descents,
-    dense_losses,
-    homogeneous_map,
-    planar,
-    squared_relu,
-)
+from dirconv.problems import deep_linear, dense, dense_descents, dense_losses, homogeneous_map, planar, squared_relu
 from dirconv.stages import problem as stage
 
 STUDY = load_yaml("config/digits.yaml")
