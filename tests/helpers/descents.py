@@ -8,9 +8,7 @@ from dirconv.flow.methods import descent
 from dirconv.goals import Stop
 
 EXPONENTIAL = losses.get("exponential")
-
 ROWS = np.array([[1.0, 0.2, 0.3], [0.3, 1.1, -0.2], [0.5, 0.4, 1.3], [1.4, -0.3, 0.6]])
-
 START = torch.tensor([0.3, 2.0, 0.6], dtype=torch.float64)
 
 

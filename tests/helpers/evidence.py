@@ -70,7 +70,6 @@ def stabilizing(rate, end=8.0, degree=2):
 
 
 DEGREE = 6
-
 RECORD = {"stop": "tau", "specification": {"degree": DEGREE, "seed": 0}}
 
 
@@ -111,7 +110,7 @@ def judged_claim(claim, stop="tau", below=True, degree=2, path=None, **tables):
     return judging.outcome(rule, [Evidence(tables, record)], thresholds_of(claim))
 
 
-def verdict(claim: str, followed, spec):
+def verdict(claim, followed, spec):
     """The verdict of a claim on a small problem that was followed."""
     rule = registry.rule(REGISTRY[claim].rule)
     record = {"stop": followed.stop, "specification": {"degree": spec.degree, "loss": spec.loss}}
