@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("geometry",)
-ROUNDING = 16  # bound of a margin's relative error, in units of roundoff (tests/unit/test_rows.py)
+ROUNDING = 16  # bound of a margin's relative error, in units of roundoff (tests/unit/margins/test_rows.py)
 ROUNDING_DOUBLE = ROUNDING * 2.0**-53  # the same bound in float64
 
 

@@ -16,7 +16,7 @@ The polynomial loss is a control: the paper's theorems do not cover it. It is co
 differentiable. Its weights q ∝ p^(−3) do not concentrate on the smallest margins, and the direction tends to a minimum
 of Σ pᵢ(θ)^(−2) instead of the maximum margin.
 
-Source: Ji & Telgarsky (2020), Section 2, for ℓ, ℒ and ℓ⁻¹; checked against mpmath in tests/unit/test_losses.py.
+Source: Ji & Telgarsky (2020), Section 2, for ℓ, ℒ and ℓ⁻¹; checked against mpmath in tests/unit/losses/test_losses.py.
 """
 
 from __future__ import annotations

@@ -1,0 +1,75 @@
+"""What follows from a study file: its jobs, what each goes through, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dirconv.errors import UserError
+from dirconv.study import validate
+
+ROOT = Path(__file__).parents[3]
+REGISTRY = {"registry": str(ROOT / "config" / "claims.yaml")}
+
+
+@pytest.fixture
+def values():
+    """The content of the smallest study, with a run at half the tolerance."""
+    content = yaml.safe_load((ROOT / "tests" / "workflow" / "smoke.yaml").read_text())
+    flow = {"method": "proximal", "tolerance": 0.1}
+    content["runs"]["alexnet"]["flow"] = flow
+    content["runs"]["alexnet_half"] = copy.deepcopy(content["runs"]["alexnet"])
+    content["runs"]["alexnet_half"]["flow"] = {**flow, "tolerance": 0.05}
+    return {**content, **REGISTRY}
+
+
+def test_a_run_at_half_the_tolerance_is_taken(values):
+    assert "integration_converged" in validate.validated(values, "study").claims
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda half: half["flow"].update(tolerance=0.1), "tolerance"),
+        (lambda half: half["flow"].update(tolerance=0.025), "tolerance"),
+        (lambda half: half["flow"].update(largest_step=0.1), "largest_step"),
+        (lambda half: half["train"].update(learning_rate=0.011), "learning_rate"),
+        (lambda half: half.update(stop={"tau": 0.123}), "stop"),
+    ],
+)
+def test_a_pair_that_differs_in_more_than_half_the_tolerance_is_refused(values, change, named):
+    change(values["runs"]["alexnet_half"])
+    with pytest.raises(UserError, match=named) as refused:
+        validate.validated(values, "study")
+    assert "runs.alexnet_half" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_job_says_what_it_reads_writes_and_goes_through(values):
+    study = validate.validated(values, "study")
+    job = study.job("flow", "alexnet", 0)
+    assert job.inputs == {
+        "split": "results/smoke/data/digits/manifest.json",
+        "start": "results/smoke/starts/alexnet/seed0/manifest.json",
+    }
+    assert job.outputs == [
+        "results/smoke/runs/alexnet/seed0/steps.parquet",
+        "results/smoke/runs/alexnet/seed0/snapshots.safetensors",
+        "results/smoke/runs/alexnet/seed0/manifest.json",
+    ]
+    assert json.loads(job.json) == job.spec
+    assert {"flow.proximal", "network.alexnet", "dual", "step_control"} <= set(job.made_by)
+    assert "network.densenet" not in job.made_by
+    assert study.outputs("flow", "{name}", "{seed}")[0] == "results/smoke/runs/{name}/seed{seed}/steps.parquet"
+
+
+def test_every_member_that_is_shown_has_a_chain_of_jobs(values):
+    study = validate.validated(values, "study")
+    for member in study.shown:
+        assert study.versions(member)
+    chain = set(study.versions("alexnet/seed0"))
+    assert {"data.digits", "training", "flow.proximal", "measure.path"} <= chain
