@@ -48,9 +48,7 @@ def positions(classes: np.ndarray, spec: Selection, part: str, where: str) -> np
     random = generator(spec.seed, part)
     of_class = [random.permutation(np.flatnonzero(classes == name)) for name in spec.names]
     available = [len(images) for images in of_class]
-    wanted = getattr(spec, part)
-    if wanted is None:
-        wanted = sum(available)
+    wanted = sum(available) if getattr(spec, part) is None else getattr(spec, part)
     if wanted > sum(available):
         raise UserError(f"{where}.{part}: {wanted} images asked for, the classes have {sum(available)}; lower it")
     counts = shares(available, wanted)

@@ -26,6 +26,7 @@ class Spec:
     name: Literal["alexnet"] = "alexnet"
     width: float = 1.0  # factor on every layer's channels
     biases: bool = False  # with biases the network has no degree
+    coupled = False  # no batch statistics
 
     def __post_init__(self) -> None:
         if not 1 <= CHANNELS[0] * self.width < math.inf:
@@ -35,11 +36,6 @@ class Spec:
     def degree(self) -> int | None:
         """Six layers, each of degree one in its weights."""
         return None if self.biases else 6
-
-    @property
-    def coupled(self) -> bool:
-        """No batch statistics."""
-        return False
 
 
 def create(spec: Spec, channels: int, outputs: int) -> nn.Module:

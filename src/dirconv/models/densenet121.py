@@ -26,15 +26,7 @@ class Spec:
     """Options of the network: none."""
 
     name: Literal["densenet121"] = "densenet121"
-
-    @property
-    def degree(self) -> None:
-        """None: not homogeneous."""
-
-    @property
-    def coupled(self) -> bool:
-        """Batch statistics couple the examples of a batch."""
-        return True
+    degree, coupled = None, True  # not homogeneous; batch statistics couple the examples of a batch
 
 
 def create(spec: Spec, channels: int, outputs: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Measures that stand without their trajectory: a clone's reference, of this very study or refused."""
+"""Which jobs a folder below measures/ comes from, and whether it stands without them: a clone's reference artifacts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dirconv import numerics
 from dirconv.artifacts import MANIFEST, finite, read_manifest
 from dirconv.errors import UserError
-from dirconv.study.job import job
+from dirconv.study.job import Job
 
 if TYPE_CHECKING:
     from dirconv.study.resolve import Study
@@ -20,12 +20,10 @@ def is_reference(study: Study, member: str) -> bool:
     Snakemake cannot tell: it knows the parameters of jobs that it ran itself, not those of a clone's artifacts.
     """
     measures = Path(study.results) / "measures" / member
-    jobs = {of.stage: of for of in chain(study, member)}
-    wanted = jobs.get("probe", jobs.get("measure"))
-    trajectory = Path(wanted.inputs["trajectory"])
-    if not (measures / MANIFEST).exists() or trajectory.exists():
+    today = chain(study, member)[-1]
+    if not (measures / MANIFEST).exists() or Path(today.inputs["trajectory"]).exists():
         return False
-    if not _same(read_manifest(measures, verify=False)["specification"], finite(wanted.spec)):
+    if not _same(read_manifest(measures, verify=False)["specification"], finite(today.spec)):
         raise UserError(f"{measures}: measured with other options than {study.where} has now; delete it to run again")
     return True
 
@@ -39,21 +37,17 @@ def _same(recorded: dict[str, Any], today: dict[str, Any]) -> bool:
     return {**recorded, "data": theirs} == {**today, "data": ours}
 
 
-def chain(study: Study, member: str) -> list[Any]:
+def chain(study: Study, member: str) -> list[Job]:
     """The jobs that a folder below measures/ comes from, the first first."""
     if member in study.solved:
-        return [job(study, "problem", study.solved[member][0])]
-    if member in study.members:
-        name, seed, last, probe = *study.members[member], "measure", ""
-    elif member in study.probed:
-        name, seed, probe = study.probed[member]
-        last = "probe"
-    else:
-        return [job(study, "homogeneity", member.partition("/")[0])]
-    stages = ("train", "flow", last)
-    return [job(study, "data", study.file.runs[name].data), *(job(study, stage, name, seed, probe) for stage in stages)]
+        return [study.job("problem", study.solved[member][0])]
+    if member not in study.members and member not in study.probed:
+        return [study.job("homogeneity", member.partition("/")[0])]
+    stages = ("train", "flow", "measure" if member in study.members else "probe")
+    key = study.members.get(member) or study.probed[member]
+    return [study.job("data", study.file.runs[key[0]].data), *(study.job(stage, *key) for stage in stages)]
 
 
 def versions(study: Study, member: str) -> dict[str, int]:
     """The versions of all parts that would make a folder below measures/ today."""
-    return numerics.oldest(*(of.made_by for of in chain(study, member)))
+    return numerics.oldest(*(job.made_by for job in chain(study, member)))
