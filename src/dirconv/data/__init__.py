@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dirconv import artifacts
 from dirconv.data import _draw
@@ -74,18 +74,11 @@ class Selection:
         return [name for group in self.groups for name in group]
 
 
-class Images(Protocol):
-    """Images, possibly read only when they are indexed; a NumPy array is one."""
-
-    def __getitem__(self, positions: np.ndarray) -> np.ndarray:
-        """The images at `positions` (k,), uint8 (k, channels, height, width)."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pool:
     """The training or the test images of a source, all classes, in the source's own order."""
 
-    images: Images  # (n, channels, height, width)
+    images: Any  # uint8 (n, channels, height, width): an array, or what reads them when indexed by positions (k,)
     classes: np.ndarray  # (n,), class names
     index: np.ndarray  # (n,), int64: the images' numbers in the source
 

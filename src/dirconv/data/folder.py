@@ -99,7 +99,7 @@ class Zip:
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """The images of a part, decoded when they are indexed: `dirconv.data.Images`."""
+    """The images of a part, decoded when they are indexed."""
 
     tree: Directory | Zip
     names: list[str]

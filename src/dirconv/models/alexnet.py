@@ -39,25 +39,21 @@ class Spec:
 
 
 def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
-    """The network: images (n, channels, 32, 32) to logits (n, outputs)."""
     from torch import nn
 
+    def convolution(inputs: int, outputs: int, side: int, stride: int = 1) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, outputs, side, stride, padding=side // 2, bias=spec.biases), nn.ReLU()]
+
     a, b, c, d, e = (int(width * spec.width) for width in CHANNELS)
-    bias = spec.biases
     return nn.Sequential(
-        nn.Conv2d(channels, a, 11, stride=4, padding=5, bias=bias),
-        nn.ReLU(),
+        *convolution(channels, a, 11, stride=4),
         nn.MaxPool2d(2),
-        nn.Conv2d(a, b, 5, padding=2, bias=bias),
-        nn.ReLU(),
+        *convolution(a, b, 5),
         nn.MaxPool2d(2),
-        nn.Conv2d(b, c, 3, padding=1, bias=bias),
-        nn.ReLU(),
-        nn.Conv2d(c, d, 3, padding=1, bias=bias),
-        nn.ReLU(),
-        nn.Conv2d(d, e, 3, padding=1, bias=bias),
-        nn.ReLU(),
+        *convolution(b, c, 3),
+        *convolution(c, d, 3),
+        *convolution(d, e, 3),
         nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(e, outputs, bias=bias),
+        nn.Linear(e, outputs, bias=spec.biases),
     )

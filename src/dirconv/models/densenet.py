@@ -36,7 +36,6 @@ class Spec:
 
 
 def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
-    """The network: images (n, channels, 32, 32) to logits (n, outputs)."""
     from torch import nn
 
     width = 2 * spec.growth

@@ -30,7 +30,6 @@ class Spec:
 
 
 def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
-    """The network: images (n, channels, 32, 32) to logits (n, outputs)."""
     from torch import nn
 
     stem = [nn.Conv2d(channels, WIDTH, 3, padding=1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU()]

@@ -1,13 +1,5 @@
-"""Stage `probe`: a trajectory → the table of one probe (`dirconv.probes`), in a folder of its own."""
+"""Stage `probe`: the table of one probe, in a folder of its own; `measure`, with a specification that names it."""
 
-from __future__ import annotations
+from dirconv.stages.measure import run
 
-from pathlib import Path
-from typing import Any
-
-from dirconv.stages import _trajectory
-
-
-def run(spec: dict[str, Any], split: Path, start: Path, trajectory: Path, out: Path) -> None:
-    """Write <probe>.parquet and manifest.json to `out`."""
-    _trajectory.write("probe", [spec["probe"]], spec, split, start, trajectory, out=out)
+__all__ = ["run"]

@@ -52,7 +52,7 @@ class Job:
         return json.dumps(numerics.raised(self.made_by))
 
 
-def member(stage: str, name: str, seed: int = 0, probe: str = "") -> str:
+def member_of(stage: str, name: str, seed: int = 0, probe: str = "") -> str:
     """A run's folder below measures/: alexnet/seed0, alexnet/homogeneity, resnet/degree-seed0."""
     return FOLDERS[stage].format(name=name, seed=seed, probe=probe).removeprefix("measures/")
 

@@ -6,13 +6,17 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+from dirconv import numerics
+from dirconv.artifacts import MANIFEST, finite, read_manifest
 from dirconv.claims import registry
+from dirconv.errors import UserError
 from dirconv.figures import Figure
 from dirconv.options import modules, plugin
 from dirconv.study.configuration import Problem, Run, StudyFile
-from dirconv.study.job import job, member, outputs
-from dirconv.study.references import is_reference, versions
+from dirconv.study.job import Job, job, member_of, outputs
 from dirconv.study.specifications import Specifications
 
 
@@ -37,7 +41,6 @@ class Study:
         return Specifications(self.file, self.where)
 
     job, outputs = job, outputs  # as methods
-    is_reference, versions = is_reference, versions
 
     @functools.cached_property
     def members(self) -> dict[str, tuple[str, int]]:
@@ -53,7 +56,7 @@ class Study:
     def probed(self) -> dict[str, tuple[str, int, str]]:
         """Likewise, every run and seed with each of its probes: 'resnet/degree-seed0' → ('resnet', 0, 'degree')."""
         return {
-            member("probe", name, seed, probe): (name, seed, probe)
+            member_of("probe", name, seed, probe): (name, seed, probe)
             for name, seed in self.members.values()
             for probe in self.file.runs[name].probes
         }
@@ -66,12 +69,41 @@ class Study:
         """The members that a claim reads."""
         entry = self.claims[claim]
         if entry.table == "homogeneity":
-            return [member("homogeneity", name) for name in entry.runs]
+            return [member_of("homogeneity", name) for name in entry.runs]
         followed = self.members
         if entry.table in modules("probes"):
             followed = {folder: key for folder, key in self.probed.items() if key[2] == entry.table}
         everyone = {**followed, **self.solved}
         return [folder for folder, (name, *_) in everyone.items() if name in (*entry.runs, entry.halved)]
+
+    def is_reference(self, member: str) -> bool:
+        """Whether measures (or a probe) stand without their trajectory; UserError if they are not of this very study.
+
+        Snakemake cannot tell: it knows the parameters of jobs that it ran itself, not those of a clone's artifacts.
+        """
+        measures = Path(self.results) / "measures" / member
+        job = self.chain(member)[-1]
+        if not (measures / MANIFEST).exists() or Path(job.inputs["trajectory"]).exists():
+            return False
+        if not _same(read_manifest(measures, verify=False)["specification"], finite(job.spec)):
+            raise UserError(
+                f"{measures}: measured with other options than {self.where} has now; delete it to run again"
+            )
+        return True
+
+    def chain(self, member: str) -> list[Job]:
+        """The jobs that a folder below measures/ comes from, the first first."""
+        if member in self.solved:
+            return [self.job("problem", self.solved[member][0])]
+        if member not in self.members and member not in self.probed:
+            return [self.job("homogeneity", member.partition("/")[0])]
+        stages = ("train", "flow", "measure" if member in self.members else "probe")
+        key = self.members.get(member) or self.probed[member]
+        return [self.job("data", self.file.runs[key[0]].data), *(self.job(stage, *key) for stage in stages)]
+
+    def versions(self, member: str) -> dict[str, int]:
+        """The versions of all parts that would make a folder below measures/ today."""
+        return numerics.oldest(*(job.made_by for job in self.chain(member)))
 
     @property
     def shown(self) -> list[str]:
@@ -98,10 +130,19 @@ class Study:
         if figure.problems:
             return [folder for folder, (run, _) in self.solved.items() if self.kind(run) in figure.problems]
         if figure.tables == ("homogeneity",):
-            return [member("homogeneity", run) for run in self.file.runs]
+            return [member_of("homogeneity", run) for run in self.file.runs]
         return list(self.members)
 
 
 def _seeds(entries: Mapping[str, Run | Problem]) -> dict[str, tuple[str, int]]:
     """The member of every name and seed."""
-    return {member("measure", name, seed): (name, seed) for name, entry in entries.items() for seed in entry.seeds}
+    return {member_of("measure", name, seed): (name, seed) for name, entry in entries.items() for seed in entry.seeds}
+
+
+def _same(recorded: dict[str, Any], today: dict[str, Any]) -> bool:
+    """Whether measures are of what is asked for today, be it from another copy of CIFAR-10, which their page names."""
+    theirs, ours = recorded["data"], today["data"]
+    copied = (theirs.get("variant") or "").startswith("CIFAR-10") and ours["source"] == "cifar10"
+    if copied and theirs["source"] == "folder":
+        theirs, ours = ({k: v for k, v in of.items() if k not in ("source", "variant")} for of in (theirs, ours))
+    return {**recorded, "data": theirs} == {**today, "data": ours}
