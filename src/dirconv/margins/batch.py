@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from dirconv.losses import Loss
-from dirconv.margins._bfloat16 import bfloat16
 from dirconv.margins._captured import Captured
+from dirconv.margins._convolutions import bfloat16
 from dirconv.margins.network import NetworkMap
 
 NUMERICS = 1

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
 from dirconv.margins import Block, Pullback
-from dirconv.margins._double import Unfolded, double, patches, unfoldable
+from dirconv.margins._convolutions import Unfolded, double, patches, unfoldable
 from dirconv.margins._gram import Factor
 
 NUMERICS = 1
@@ -175,7 +175,8 @@ class NetworkRows:
 
     def gram(self) -> Tensor:
         """Factors of blocks of examples are held while memory allows, and else computed again."""
-        blocks = list(torch.arange(len(self.margins), device=self.margins.device).split(self._block()))
+        size = max(1, min(self._map.chunk, -(-len(self.margins) // 4)))
+        blocks = torch.arange(len(self.margins), device=self.margins.device).split(size)
         budget = self._budget()
         width = self.margins.shape[1]
         total = torch.zeros(self.margins.numel(), self.margins.numel(), dtype=torch.float64, device=self.margins.device)
@@ -192,9 +193,6 @@ class NetworkRows:
                 part = sum(f.cross(g, budget // 4) for f, g in zip(mine, other, strict=True))
                 total[a, b], total[b, a] = part, part.T
         return total
-
-    def _block(self) -> int:
-        return max(1, min(self._map.chunk, -(-len(self.margins) // 4)))
 
     def _factors(self, examples: Tensor) -> list[Factor]:
         """The factors of the gradients of a block of examples, a row a margin."""

@@ -20,14 +20,13 @@ from dirconv.study import places
 if TYPE_CHECKING:
     from dirconv.study.resolve import Study
 
-FOLDERS = {  # below a study's results: what a stage's job writes; a problem's holds one folder a seed
-    "data": "data/{name}",
-    "homogeneity": "measures/{name}/homogeneity",
-    "train": "starts/{name}/seed{seed}",
-    "flow": "runs/{name}/seed{seed}",
-    "measure": "measures/{name}/seed{seed}",
-    "probe": "measures/{name}/{probe}-seed{seed}",
-    "problem": "measures/{name}",
+FOLDERS = {  # of a stage's job: its folder below the study's results, and the files there besides the manifest
+    "data": ("data/{name}", ["split.safetensors"]),
+    "homogeneity": ("measures/{name}/homogeneity", ["homogeneity.parquet"]),
+    "train": ("starts/{name}/seed{seed}", ["start.safetensors", "training.parquet"]),
+    "flow": ("runs/{name}/seed{seed}", ["steps.parquet", "snapshots.safetensors"]),
+    "measure": ("measures/{name}/seed{seed}", [f"{table}.parquet" for table in modules("measures")]),
+    "probe": ("measures/{name}/{probe}-seed{seed}", ["{probe}.parquet"]),
 }
 
 
@@ -54,7 +53,7 @@ class Job:
 
 def member_of(stage: str, name: str, seed: int = 0, probe: str = "") -> str:
     """A run's folder below measures/: alexnet/seed0, alexnet/homogeneity, resnet/degree-seed0."""
-    return FOLDERS[stage].format(name=name, seed=seed, probe=probe).removeprefix("measures/")
+    return FOLDERS[stage][0].format(name=name, seed=seed, probe=probe).removeprefix("measures/")
 
 
 def job(study: Study, stage: str, name: str = "", seed: int | str = 0, probe: str = "") -> Job:
@@ -104,25 +103,14 @@ def outputs(study: Study, stage: str, name: str = "", seed: int | str = "", prob
             return [f"{study.results}/calibration.json"]
         case "audit":
             return [f"{study.results}/audit.{suffix}" for suffix in ("json", "md", "html")]
-        case "data":
-            files = ["split.safetensors"]
-        case "train":
-            files = ["start.safetensors", "training.parquet"]
-        case "flow":
-            files = ["steps.parquet", "snapshots.safetensors"]
-        case "homogeneity":
-            files = ["homogeneity.parquet"]
-        case "measure":
-            files = [f"{table}.parquet" for table in modules("measures")]
-        case "probe":
-            files = [f"{probe}.parquet"]
-        case "problem":
-            tables = [f"{table}.parquet" for table in problems.tables(study.kind(name))]
-            files = [
-                f"seed{number}/{file}" for number in study.file.problems[name].seeds for file in (*tables, MANIFEST)
-            ]
-    folder = FOLDERS[stage].format(name=name, seed=seed, probe=probe)
-    return [f"{study.results}/{folder}/{file}" for file in files + [MANIFEST] * (stage != "problem")]
+        case "problem":  # a folder a seed
+            folders = [f"measures/{name}/seed{number}" for number in study.file.problems[name].seeds]
+            files = [f"{table}.parquet" for table in problems.tables(study.kind(name))]
+        case _:
+            folder, patterns = FOLDERS[stage]
+            names = {"name": name, "seed": seed, "probe": probe}
+            folders, files = [folder.format(**names)], [pattern.format(**names) for pattern in patterns]
+    return [f"{study.results}/{folder}/{file}" for folder in folders for file in (*files, MANIFEST)]
 
 
 def _tables(study: Study, members: Iterable[str], tables: Iterable[str]) -> dict[str, list[str]]:
