@@ -41,15 +41,12 @@ def machine(device: str = "cpu") -> dict[str, Any]:
 
     cpu_capability: "AVX512", "AVX2", "DEFAULT", …; None in a process that has not needed torch.
     """
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        cores = os.cpu_count()
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
     torch = sys.modules.get("torch")
     return {
         "processor": _processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability() if torch else None,
-        "cores": cores,
+        "cores": len(affinity(0)) if affinity else os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "device": device,

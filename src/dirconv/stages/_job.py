@@ -136,7 +136,11 @@ class Checkpoint:
 
     def save(self, tensors: dict[str, np.ndarray], record: dict[str, Any]) -> None:
         """Replace the state. Older shards, and those of a save that was killed, are deleted once the new are named."""
-        turn = "b" if any(name.startswith("a-") for name in self._state_shards()) else "a"
+        try:
+            before = artifacts.read_json(self._state)["shards"]
+        except UserError:  # none, or damaged
+            before = {}
+        turn = "b" if any(name.startswith("a-") for name in before) else "a"
         saved = self._write(f"{turn}-state", tensors)
         # as text: the record may hold NaN, which is no JSON
         artifacts.write_json(self._state, {**saved, "record": json.dumps(record)})
@@ -166,12 +170,6 @@ class Checkpoint:
 
     def _snapshot(self, index: int) -> Path:
         return self.folder / f"snapshot-{index:04d}.json"
-
-    def _state_shards(self) -> dict[str, str]:
-        try:
-            return artifacts.read_json(self._state)["shards"]
-        except UserError:
-            return {}
 
     def _write(self, stem: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
         """Write tensors in shards; the shards' names with their checksums, and the tensors' shapes."""

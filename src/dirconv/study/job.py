@@ -59,7 +59,7 @@ def member_of(stage: str, name: str, seed: int = 0, probe: str = "") -> str:
 def job(study: Study, stage: str, name: str = "", seed: int | str = 0, probe: str = "") -> Job:
     """The job of a stage; `name` is of its run, data set, problem, claim or figure. Names have to be known."""
     specifications, seed = study.specifications, int(seed)
-    read: dict[str, str] = {}  # stages of a network that it reads, by what their folders hold
+    read: dict[str, str] = {}  # earlier stages of the same run, by what their folders hold
     inputs: dict[str, str | list[str]] = {}
     match stage:
         case "data":

@@ -52,39 +52,35 @@ def _claims(file: StudyFile, where: str) -> dict[str, registry.Claim]:
     """The claims that the study judges: those it names, or all whose runs it has."""
     entries = registry.load(Path(file.registry))
     known = {**file.runs, **file.problems}
-    for name in file.claims or []:
+    claims = {}
+    for name in entries if file.claims is None else file.claims:
         require_known(name, entries, f"{where}: claims", "claim ")
-        for run in _needed(entries[name]):
-            if run not in known:
-                raise UserError(f"{where}: claims: {name} reads the run {run!r}, which the study lacks; add it")
-            if lacking := _lacking(known[run], entries[name]):
-                raise UserError(f"{where}: claims: {name} reads the run {run!r}; {lacking}")
-    claims = {
-        name: entries[name]
-        for name in (entries if file.claims is None else file.claims)
-        if all(run in known and not _lacking(known[run], entries[name]) for run in _needed(entries[name]))
-    }
+        claim = entries[name]
+        # one at half the tolerance is needed only where the rule is about that
+        needed = [*claim.runs, claim.halved] if registry.rule(claim.rule).RULE.paired else claim.runs
+        lacking = [f"{run!r}{remedy}" for run in needed if (remedy := _remedy(known.get(run), claim))]
+        if not lacking:
+            claims[name] = claim
+        elif file.claims is not None:
+            raise UserError(f"{where}: claims: {name} reads the run {lacking[0]}")
     if not claims:
         raise UserError(f"{where}: runs: no claim of {file.registry} can be judged on these runs; add one it names")
     return claims
 
 
-def _needed(claim: registry.Claim) -> list[str]:
-    """The runs without which a claim cannot be judged; one at half the tolerance only where the rule is about that."""
-    return [*claim.runs, claim.halved] if registry.rule(claim.rule).RULE.paired else claim.runs
-
-
-def _lacking(run: Run | Problem, claim: registry.Claim) -> str:
-    """What to change in a run that lacks what the claim reads; empty if it lacks nothing."""
+def _remedy(run: Run | Problem | None, claim: registry.Claim) -> str:
+    """What to change where a run lacks what the claim reads; empty if it lacks nothing."""
+    if run is None:
+        return ", which the study lacks; add it"
     if isinstance(run, Problem):
         if set(claim.tables) <= set(problems.tables(run.problem["name"])):
             return ""
-        return f"the problem {run.problem['name']!r} does not answer with {', '.join(claim.tables)}; choose another"
+        return f"; the problem {run.problem['name']!r} does not answer with {', '.join(claim.tables)}; choose another"
     if claim.table == "homogeneity" or claim.table in run.probes:
         return ""
     if run.flow is None:
-        return "give it `train` and `flow`"
-    return f"give it `probes: [{claim.table}]`" if claim.table in modules("probes") else ""
+        return "; give it `train` and `flow`"
+    return f"; give it `probes: [{claim.table}]`" if claim.table in modules("probes") else ""
 
 
 def _check_run(study: Study, name: str, run: Run) -> None:
@@ -104,9 +100,8 @@ def _check_run(study: Study, name: str, run: Run) -> None:
 
 def _check_pair(study: Study, name: str, claim: registry.Claim) -> None:
     """A run at half the tolerance has to be the claim's first run with exactly half the tolerance."""
-    first, half = claim.runs[0], claim.halved
-    seeds = [[seed for run, seed in study.members.values() if run == name] for name in (first, half)]
-    common = [seed for seed in seeds[0] if seed in seeds[1]]
+    first, half, followed = claim.runs[0], claim.halved, study.members.values()
+    common = [seed for run, seed in followed if run == first and (half, seed) in followed]
     if common and (why := halving.is_half(*(study.specifications.flow(run, common[0]) for run in (first, half)))):
         raise UserError(f"{study.where}: runs.{half}: {name} takes it for {first} at half: {why}")
 
@@ -122,8 +117,7 @@ def _numbers(value: Any) -> Any:
 
 def _check_names(file: StudyFile, where: str) -> None:
     """Names become folders and words of commands."""
-    named = (("study", [file.study]), ("runs", file.runs), ("problems", file.problems), ("data", file.data))
-    for key, names in named:
-        for name in names:
+    for key in ("study", "runs", "problems", "data"):
+        for name in [file.study] if key == "study" else getattr(file, key):
             if not re.fullmatch(NAME, name):
                 raise UserError(f"{where}: {key}: {name!r} is no name; use letters, digits, -, _ and . (not first)")
