@@ -30,12 +30,12 @@ def tables(claims: dict[str, registry.Claim], text: str, where: str) -> str:
         pattern = re.compile(f"{re.escape(first)}\n.*?{re.escape(last)}", re.DOTALL)
         if len(pattern.findall(text)) != 1 or text.count(first) != 1 or text.count(last) != 1:
             raise UserError(f"{where}: expected the lines {first} and {last}, each once and in this order")
-        block = f"{first}\n\n{_table(claims, part)}\n\n{last}"
+        block = f"{first}\n\n{table(claims, part)}\n\n{last}"
         text = pattern.sub(lambda _, block=block: block, text)
     return text
 
 
-def _table(claims: dict[str, registry.Claim], part: str) -> str:
+def table(claims: dict[str, registry.Claim], part: str) -> str:
     """A part's heading and its table: a row a claim, its checks named in the row."""
     lines = [f"**{registry.PARTS[part]}**", "", "| target | claim | figure |", "|---|---|---|"]
     for name, claim in claims.items():
