@@ -98,9 +98,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a record and verify its checksum; the checksum is not part of what is returned."""
     with _reading(path, "a record of this project", ValueError, KeyError, AttributeError, TypeError):
         record = json.loads(Path(path).read_text())
-        claimed = record.pop(CHECKSUM)
+        recorded = record.pop(CHECKSUM)
         actual = digest(record)
-    if actual != claimed:
+    if actual != recorded:
         raise UserError(f"{path}: content does not match its checksum; delete it and run again")
     return record
 
@@ -152,10 +152,10 @@ def read_manifest(folder: Path, verify: bool = True) -> dict[str, Any]:
     """Read a folder's manifest and, with `verify`, check each of its files against its checksum."""
     manifest = read_json(Path(folder) / MANIFEST)
     if verify:
-        for name, claimed in manifest["files"].items():
+        for name, recorded in manifest["files"].items():
             path = Path(folder) / name
             if not path.exists():
                 raise UserError(f"{path}: named in {MANIFEST} but missing; delete {folder} and run again")
-            if sha256(path) != claimed:
+            if sha256(path) != recorded:
                 raise UserError(f"{path}: does not match its checksum; delete {folder} and run again")
     return manifest

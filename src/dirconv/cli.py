@@ -83,19 +83,17 @@ def _parser() -> argparse.ArgumentParser:
         command(name, text, arguments)
 
     calibrate = command("calibrate", "judge trajectories from outside, or those whose answer is known", "", CALIBRATE)
-    cases_or_out = calibrate.add_mutually_exclusive_group(required=True)
-    cases_or_out.add_argument(
+    either = calibrate.add_mutually_exclusive_group(required=True)
+    either.add_argument(
         "--cases", type=Path, metavar="PARQUET", help="trajectories to judge; verdicts go to stdout, JSON"
     )
-    cases_or_out.add_argument(
-        "--out", type=Path, metavar="PATH", help="where the scores on known trajectories are written"
-    )
+    either.add_argument("--out", type=Path, metavar="PATH", help="where the scores on known trajectories are written")
     calibrate.add_argument("--registry", type=Path, default=Path("config/claims.yaml"), metavar="PATH")
 
     audit = command("audit", "write a study's audit, or check one")
-    study_or_check = audit.add_mutually_exclusive_group(required=True)
-    study_or_check.add_argument("--study", type=Path, metavar="CONFIG", help="study file whose audit is to be written")
-    study_or_check.add_argument("--check", type=Path, metavar="AUDIT", help="audit.json to verify and recompute")
+    either = audit.add_mutually_exclusive_group(required=True)
+    either.add_argument("--study", type=Path, metavar="CONFIG", help="study file whose audit is to be written")
+    either.add_argument("--check", type=Path, metavar="AUDIT", help="audit.json to verify and recompute")
     audit.add_argument("--set", default="{}", metavar="JSON", help="top-level keys that replace the study file's")
     check = command("check", "exit 1 if a verdict that must hold does not", "audit")
     check.add_argument("--out", type=Path, metavar="PATH", help="written if all hold")

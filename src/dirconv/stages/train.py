@@ -42,12 +42,9 @@ def run(
         if saved is not None:
             tensors, record = saved
             rows = record["rows"]
-            state = training.SgdState(
-                weights=torch.from_numpy(tensors["weights"]).to(device),
-                velocity=torch.from_numpy(tensors["velocity"]).to(device),
-                epoch=record["epoch"],
-                random=torch.from_numpy(tensors["random"]),
-            )
+            weights, velocity = (torch.from_numpy(tensors[name]).to(device) for name in ("weights", "velocity"))
+            random = torch.from_numpy(tensors["random"])
+            state = training.SgdState(weights=weights, velocity=velocity, epoch=record["epoch"], random=random)
             progress.line(f"resumes at epoch {state.epoch}")
         else:
             state = training.start(margin_map.flatten(), spec["seed"])
