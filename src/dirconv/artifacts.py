@@ -12,7 +12,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,24 +41,31 @@ def digest(value: Any) -> str:
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, moved onto it only if the block succeeds."""
-    path = Path(path)
+    path, temporary, remedy = Path(path), None, "make the folder writable or choose another"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror}); make the folder writable or choose another"
-        ) from error
-    os.close(handle)
-    os.chmod(name, 0o644)
-    temporary = Path(name)
-    try:
+        temporary, remedy = Path(name), "free some space or choose another"
+        os.close(handle)
+        os.chmod(name, 0o644)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); free some space or choose another") from error
+        raise UserError(f"{path}: cannot be written ({error.strerror}); {remedy}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _reading(path: Path, kind: str, *damages: type[Exception]) -> Iterator[None]:
+    """A UserError for a file that is missing, or not of its kind: reading it raises one of `damages`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: not found; run the rule that writes it first") from error
+    except damages as error:
+        raise UserError(f"{path}: not {kind} (damaged?); delete it and run again") from error
 
 
 def finite(value: Any) -> Any:
@@ -89,15 +96,11 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a record and verify its checksum; the checksum is not part of what is returned."""
-    try:
+    with _reading(path, "a record of this project", ValueError, KeyError, AttributeError, TypeError):
         record = json.loads(Path(path).read_text())
-        claimed = record.pop(CHECKSUM)
-        found = digest(record)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: not found; run the rule that writes it first") from error
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(f"{path}: not a record of this project (damaged?); delete it and run again") from error
-    if found != claimed:
+        recorded = record.pop(CHECKSUM)
+        actual = digest(record)
+    if actual != recorded:
         raise UserError(f"{path}: content does not match its checksum; delete it and run again")
     return record
 
@@ -112,12 +115,13 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read a Parquet table."""
     import pandas as pd
 
-    try:
+    with _reading(path, "a readable Parquet table", OSError, ValueError):
         return pd.read_parquet(path)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: not found; run the rule that writes it first") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable Parquet table (damaged?); delete it and run again") from error
+
+
+def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """The named tables of a folder."""
+    return {name: read_table(Path(folder) / f"{name}.parquet") for name in names}
 
 
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
@@ -135,12 +139,8 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    try:
+    with _reading(path, "a readable safetensors file", SafetensorError, OSError):
         return load_file(path)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: not found; run the rule that writes it first") from error
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a readable safetensors file (damaged?); delete it and run again") from error
 
 
 def write_manifest(folder: Path, files: list[str], record: Mapping[str, Any]) -> None:
@@ -152,10 +152,10 @@ def read_manifest(folder: Path, verify: bool = True) -> dict[str, Any]:
     """Read a folder's manifest and, with `verify`, check each of its files against its checksum."""
     manifest = read_json(Path(folder) / MANIFEST)
     if verify:
-        for name, claimed in manifest["files"].items():
+        for name, recorded in manifest["files"].items():
             path = Path(folder) / name
             if not path.exists():
                 raise UserError(f"{path}: named in {MANIFEST} but missing; delete {folder} and run again")
-            if sha256(path) != claimed:
+            if sha256(path) != recorded:
                 raise UserError(f"{path}: does not match its checksum; delete {folder} and run again")
     return manifest

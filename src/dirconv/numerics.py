@@ -123,33 +123,29 @@ def _declared(name: str) -> tuple[int, tuple[str, ...]]:
 
 def of_stage(stage: str, specification: Mapping[str, Any]) -> dict[str, int]:
     """The versions that a job of the stage goes through; what its inputs went through comes on top (`oldest`)."""
-    network = f"network.{specification['model']['name']}" if "model" in specification else ""
-    on_network = (network, "initial_weights", "margin_map", "losses", "split")
-    match stage:
-        case "data":
-            return through(f"data.{specification['source']}", "split")
-        case "homogeneity":
-            return through(network, "initial_weights", "margin_map", "homogeneity")
-        case "train":
-            return through(*on_network, "training")
-        case "flow":
-            return through(*on_network, "flow", f"flow.{specification['flow']['method']}")
-        case "measure":
-            return through(*on_network, "trajectory", *(f"measure.{name}" for name in modules("measures")))
-        case "probe":
-            return through(*on_network, "trajectory", f"probe.{specification['probe']}")
-        case "problem":
-            return through(f"problem.{specification['problem']['name']}")
-        case "claim":
-            return through("judging", f"rule.{specification['rule']}")
-        case "calibrate":
-            rules = [f"rule.{rule}" for rule in specification["rules"]]
-            return through("calibrating", "judging", *rules, *(f"calibration.{name}" for name in specification["sets"]))
-        case "figure":
-            return through("figure_sources", f"figure.{specification['figure']}")
-        case "audit":
-            return through("page")
-    raise ValueError(f"no stage {stage!r}")
+
+    def plugins(kind: str, *names: str) -> list[str]:
+        return [f"{kind}.{name}" for name in names]
+
+    spec = specification
+    network = ["initial_weights", "margin_map", *(plugins("network", spec["model"]["name"]) if "model" in spec else ())]
+    on_data = [*network, "losses", "split"]
+    named = {
+        "data": lambda: ["split", *plugins("data", spec["source"])],
+        "homogeneity": lambda: [*network, "homogeneity"],
+        "train": lambda: [*on_data, "training"],
+        "flow": lambda: [*on_data, "flow", *plugins("flow", spec["flow"]["method"])],
+        "measure": lambda: [*on_data, "trajectory", *plugins("measure", *modules("measures"))],
+        "probe": lambda: [*on_data, "trajectory", *plugins("probe", spec["probe"])],
+        "problem": lambda: plugins("problem", spec["problem"]["name"]),
+        "claim": lambda: ["judging", *plugins("rule", spec["rule"])],
+        "calibrate": lambda: [
+            *("calibrating", "judging", *plugins("rule", *spec["rules"]), *plugins("calibration", *spec["sets"]))
+        ],
+        "figure": lambda: ["figure_sources", *plugins("figure", spec["figure"])],
+        "audit": lambda: ["page"],
+    }
+    return through(*named[stage]())
 
 
 def raised(versions: Mapping[str, int]) -> dict[str, int]:

@@ -5,6 +5,7 @@ Only `numerics` (see `dirconv.numerics`) is ever compared; all else is for infor
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import os
@@ -40,15 +41,12 @@ def machine(device: str = "cpu") -> dict[str, Any]:
 
     cpu_capability: "AVX512", "AVX2", "DEFAULT", …; None in a process that has not needed torch.
     """
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        cores = os.cpu_count()
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
     torch = sys.modules.get("torch")
     return {
         "processor": _processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability() if torch else None,
-        "cores": cores,
+        "cores": len(affinity(0)) if affinity else os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "device": device,
@@ -57,8 +55,16 @@ def machine(device: str = "cpu") -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of this package and of those that can move a number; absent packages are left out."""
-    installed = {package: _version(package) for package in PACKAGES}
-    return {"dirconv": dirconv.__version__, **{name: version for name, version in installed.items() if version}}
+    return {"dirconv": dirconv.__version__, **_installed()}
+
+
+@functools.cache
+def _installed() -> dict[str, str]:
+    installed: dict[str, str] = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            installed[package] = importlib.metadata.version(package)
+    return installed
 
 
 @functools.cache
@@ -79,21 +85,11 @@ def commit() -> str | None:
 
 def _processor() -> str:
     """The processor's name, as the system gives it."""
-    try:
+    with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
     return platform.processor() or platform.machine()
-
-
-@functools.cache
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def now() -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dirconv import artifacts
 from dirconv.data import _draw
@@ -46,25 +46,22 @@ class Selection:
             if set(self.classes) != {"negative", "positive"}:
                 keys = ", ".join(self.classes) or "none"
                 raise ValueError(f"classes: expected exactly the keys negative and positive, got {keys}")
-            for side, names in self.classes.items():
+            for group, names in self.classes.items():
                 if not names:
-                    raise ValueError(f"classes.{side}: names no class; name at least one")
+                    raise ValueError(f"classes.{group}: names no class; name at least one")
         elif len(self.classes) < 3:
-            raise ValueError(
-                f"classes: a list needs at least three classes, got {len(self.classes)}; "
-                "for two give negative: [...] and positive: [...]"
-            )
-        names = self.names
-        for name in names:
-            if names.count(name) > 1:
+            two = "for two give negative: [...] and positive: [...]"
+            raise ValueError(f"classes: a list needs at least three classes, got {len(self.classes)}; {two}")
+        for name in self.names:
+            if self.names.count(name) > 1:
                 raise ValueError(f"classes: {name!r} is named more than once; name every class once")
 
     @property
     def groups(self) -> list[list[str]]:
         """Class names by label, in the order of the labels."""
-        if isinstance(self.classes, dict):
-            return [[str(name) for name in self.classes[side]] for side in ("negative", "positive")]
-        return [[str(name)] for name in self.classes]
+        two = isinstance(self.classes, dict)
+        groups = [self.classes["negative"], self.classes["positive"]] if two else [[name] for name in self.classes]
+        return [[str(name) for name in group] for group in groups]
 
     @property
     def labels(self) -> list[int]:
@@ -77,18 +74,11 @@ class Selection:
         return [name for group in self.groups for name in group]
 
 
-class Images(Protocol):
-    """Images, possibly read only when they are indexed; a NumPy array is one."""
-
-    def __getitem__(self, positions: np.ndarray) -> np.ndarray:
-        """The images at `positions` (k,), uint8 (k, channels, height, width)."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pool:
     """The training or the test images of a source, all classes, in the source's own order."""
 
-    images: Images  # (n, channels, height, width)
+    images: Any  # uint8 (n, channels, height, width): an array, or what reads them when indexed by positions (k,)
     classes: np.ndarray  # (n,), class names
     index: np.ndarray  # (n,), int64: the images' numbers in the source
 
@@ -124,14 +114,13 @@ def prepare(options: dict[str, Any], folder: Path, where: str) -> dict[str, Any]
 
     spec = specification(options, where)
     source = plugin("data", spec.source, f"{where}.source").load(spec, where)
+    pools = {"train": source.train, "test": source.test}
     # both parts are drawn before any image is read, so that a mistake is reported at once
-    drawn = {
-        "train": (source.train, _draw.positions(source.train.classes, spec, "train", where)),
-        "test": (source.test, _draw.positions(source.test.classes, spec, "test", where)),
-    }
+    drawn = {part: _draw.positions(pool.classes, spec, part, where) for part, pool in pools.items()}
     label_of = {name: label for group, label in zip(spec.groups, spec.labels, strict=True) for name in group}
     tensors, counts = {}, {}
-    for part, (pool, positions) in drawn.items():
+    for part, positions in drawn.items():
+        pool = pools[part]
         names = pool.classes[positions]
         tensors[f"{part}_images"] = pool.images[positions]
         tensors[f"{part}_labels"] = np.array([label_of[name] for name in names], dtype=np.int64)
@@ -173,7 +162,13 @@ class Split:
         """
         import torch
 
-        x_train, x_test = self._scaled(self.train_images, dtype), self._scaled(self.test_images, dtype)
+        def scaled(images: np.ndarray) -> torch.Tensor:
+            x = torch.from_numpy(images).to(dtype).div_(self.levels)
+            if x.shape[2:] == (self.size, self.size):
+                return x
+            return torch.nn.functional.interpolate(x, (self.size, self.size), mode="bilinear", align_corners=False)
+
+        x_train, x_test = scaled(self.train_images), scaled(self.test_images)
         shape = (1, -1, 1, 1)
         count = x_train.numel() // x_train.shape[1]
         parts = x_train.split(STATISTICS_CHUNK)
@@ -182,14 +177,6 @@ class Split:
         mean, std = mean.to(dtype), variance.sqrt().to(dtype)
         x_train, x_test = (x.sub_(mean).div_(std).expand(-1, 3, -1, -1).contiguous() for x in (x_train, x_test))
         return x_train, torch.from_numpy(self.train_labels), x_test, torch.from_numpy(self.test_labels)
-
-    def _scaled(self, images: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-        import torch
-
-        x = torch.from_numpy(images).to(dtype).div_(self.levels)
-        if x.shape[2:] == (self.size, self.size):
-            return x
-        return torch.nn.functional.interpolate(x, (self.size, self.size), mode="bilinear", align_corners=False)
 
 
 def load(folder: Path) -> Split:

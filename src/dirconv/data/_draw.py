@@ -48,13 +48,11 @@ def positions(classes: np.ndarray, spec: Selection, part: str, where: str) -> np
     random = generator(spec.seed, part)
     of_class = [random.permutation(np.flatnonzero(classes == name)) for name in spec.names]
     available = [len(images) for images in of_class]
-    wanted = getattr(spec, part)
-    if wanted is None:
-        wanted = sum(available)
-    if wanted > sum(available):
-        raise UserError(f"{where}.{part}: {wanted} images asked for, the classes have {sum(available)}; lower it")
-    counts = shares(available, wanted)
+    total = sum(available) if getattr(spec, part) is None else getattr(spec, part)
+    if total > sum(available):
+        raise UserError(f"{where}.{part}: {total} images asked for, the classes have {sum(available)}; lower it")
+    counts = shares(available, total)
     if min(counts) == 0:
         name = spec.names[counts.index(0)]
-        raise UserError(f"{where}.{part}: {wanted} images leave none for class {name!r}; ask for more")
+        raise UserError(f"{where}.{part}: {total} images leave none for class {name!r}; ask for more")
     return random.permutation(np.concatenate([images[:count] for images, count in zip(of_class, counts, strict=True)]))

@@ -38,20 +38,21 @@ def load(spec: Spec, where: str) -> Source:
     root = Path(spec.root)
     try:
         train, test = (CIFAR10(root, train=part, download=True) for part in (True, False))
-    except RuntimeError as error:  # torchvision raises it for a checksum that does not match
-        raise UserError(
-            f"{root / CIFAR10.filename}: not the published CIFAR-10 ({_line(error)}); "
-            f"delete {root} and run again, or use source: folder"
-        ) from error
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise UserError(
-            f"{root / CIFAR10.filename}: cannot be unpacked ({_line(error)}); delete {root} and run again"
-        ) from error
-    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-        raise UserError(
-            f"{where}.root: CIFAR-10 is not in {root} and cannot be downloaded to it ({_line(error)}); "
-            f"put {CIFAR10.filename} there, or use source: folder"
-        ) from error
+    except (RuntimeError, tarfile.TarError, EOFError, zlib.error, OSError, http.client.HTTPException) as error:
+        cause = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        archive = root / CIFAR10.filename
+        if isinstance(error, RuntimeError):  # torchvision raises it for a checksum that does not match
+            message = (
+                f"{archive}: not the published CIFAR-10 ({cause}); delete {root} and run again, or use source: folder"
+            )
+        elif isinstance(error, tarfile.TarError | EOFError | zlib.error):
+            message = f"{archive}: cannot be unpacked ({cause}); delete {root} and run again"
+        else:  # URLError is an OSError
+            message = (
+                f"{where}.root: CIFAR-10 is not in {root} and cannot be downloaded to it ({cause}); "
+                f"put {CIFAR10.filename} there, or use source: folder"
+            )
+        raise UserError(message) from error
     files = [name for name, _ in (*CIFAR10.train_list, *CIFAR10.test_list)]
     return Source(
         train=_pool(train),
@@ -71,7 +72,3 @@ def _pool(dataset: CIFAR10) -> Pool:
         classes=np.array(dataset.classes)[dataset.targets],
         index=np.arange(len(dataset.targets)),
     )
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

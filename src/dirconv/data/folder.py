@@ -9,7 +9,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from dirconv import artifacts
 from dirconv.data import Pool, Selection, Source
@@ -35,29 +35,14 @@ class Spec(Selection):
     variant: str | None = None  # of the data, in words
 
 
-class Tree(Protocol):
-    """A directory or a zip file."""
+@dataclasses.dataclass(frozen=True)
+class Directory:
+    """A directory of images."""
 
     path: Path
 
     def entries(self) -> list[str]:
         """Relative paths of files and folders, with forward slashes; those of folders end in one."""
-
-    def read(self, names: list[str]) -> Iterator[bytes]:
-        """The contents of files."""
-
-    def checksum(self, names: list[str]) -> str:
-        """SHA-256 of all images, given their names."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Directory:
-    """A `Tree`."""
-
-    path: Path
-
-    def entries(self) -> list[str]:
-        """See `Tree`."""
         paths = []
         for part in ("train", "test"):
             for folder, folders, files in os.walk(self.path / part, followlinks=True):
@@ -68,7 +53,7 @@ class Directory:
         return paths
 
     def read(self, names: list[str]) -> Iterator[bytes]:
-        """See `Tree`."""
+        """The contents of files."""
         for name in names:
             try:
                 yield (self.path / name).read_bytes()
@@ -76,52 +61,47 @@ class Directory:
                 raise UserError(f"{self.path / name}: cannot be read ({error.strerror}); restore the file") from error
 
     def checksum(self, names: list[str]) -> str:
-        """See `Tree`."""
+        """SHA-256 of all images, given their names."""
         contents = zip(names, self.read(names), strict=True)
         return artifacts.digest([[name, hashlib.sha256(content).hexdigest()] for name, content in contents])
 
 
 @dataclasses.dataclass(frozen=True)
 class Zip:
-    """A `Tree`."""
+    """A zip file of images, with the methods of `Directory`."""
 
     path: Path
 
     def entries(self) -> list[str]:
-        """See `Tree`."""
         with self._opened() as archive:
             return archive.namelist()
 
     def read(self, names: list[str]) -> Iterator[bytes]:
-        """See `Tree`."""
         with self._opened() as archive:
             for name in names:
                 try:
                     content = archive.read(name)
                 except Exception as error:  # damage shows as BadZipFile, zlib.error, EOFError, NotImplementedError …
-                    raise UserError(
-                        f"{self.path}: {name} cannot be read (damaged or encrypted); get the zip file again"
-                    ) from error
+                    message = f"{self.path}: {name} cannot be read (damaged or encrypted); get the zip file again"
+                    raise UserError(message) from error
                 yield content
 
     def checksum(self, names: list[str]) -> str:
-        """See `Tree`."""
         return artifacts.sha256(self.path)
 
     def _opened(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self.path)
         except (zipfile.BadZipFile, OSError) as error:
-            raise UserError(
-                f"{self.path}: neither a directory nor a complete zip file; get the file again or name another"
-            ) from error
+            message = f"{self.path}: neither a directory nor a complete zip file; get the file again or name another"
+            raise UserError(message) from error
 
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """The images of a part, decoded when they are indexed: `dirconv.data.Images`."""
+    """The images of a part, decoded when they are indexed."""
 
-    tree: Tree
+    tree: Directory | Zip
     names: list[str]
     side: int  # pixels
 
@@ -142,17 +122,16 @@ class Files:
 
         try:
             with Image.open(io.BytesIO(content)) as image:
-                size, mode = image.size, image.mode
-                fits = size == (self.side, self.side) and mode in MODES
+                (width, height), mode = image.size, image.mode
+                fits = width == height == self.side and mode in MODES
                 pixels = np.asarray(image.convert("RGB")) if fits else None
         except Exception as error:  # decoders raise many kinds of errors for damaged files
             raise UserError(f"{file}: not a readable image (damaged?); replace or remove it") from error
         if mode not in MODES:
             raise UserError(f"{file}: color mode {mode}, expected RGB or grey with 8 bits; convert the image")
         if pixels is None:
-            raise UserError(
-                f"{file}: {size[0]}×{size[1]} pixels, expected {self.side}×{self.side}; resize the image or set size"
-            )
+            expected = f"expected {self.side}×{self.side}; resize the image or set size"
+            raise UserError(f"{file}: {width}×{height} pixels, {expected}")
         return pixels.transpose(2, 0, 1)
 
 
@@ -170,11 +149,12 @@ def load(spec: Spec, where: str) -> Source:
     return Source(**pools, levels=LEVELS, variant=spec.variant or "image folder", checksum=tree.checksum(names))
 
 
-def _pool(tree: Tree, part: str, entries: list[list[str]], spec: Spec) -> Pool:
+def _pool(tree: Directory | Zip, part: str, entries: list[list[str]], spec: Spec) -> Pool:
     import numpy as np
 
     inside = [entry for entry in entries if len(entry) == 3 and entry[0] == part]
-    files = [entry for entry in inside if _is_image(entry[2])]
+    # hidden files are none: macOS leaves "._0001.jpg" beside "0001.jpg"
+    files = [entry for entry in inside if entry[2].lower().endswith(SUFFIXES) and not entry[2].startswith(".")]
     if not inside:
         raise UserError(f"{tree.path}: no {part}/ folder with classes; {LAYOUT}")
     classes = np.array([entry[1] for entry in files], dtype=str)
@@ -183,8 +163,3 @@ def _pool(tree: Tree, part: str, entries: list[list[str]], spec: Spec) -> Pool:
             raise UserError(f"{tree.path}: {part}/{name}/ holds no images; {LAYOUT}")
     names = ["/".join(entry) for entry in files]
     return Pool(images=Files(tree, names, spec.size), classes=classes, index=np.arange(len(files)))
-
-
-def _is_image(name: str) -> bool:
-    # hidden files: macOS leaves "._0001.jpg" beside "0001.jpg"
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")

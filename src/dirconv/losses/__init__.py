@@ -9,7 +9,7 @@ Source: Ji & Telgarsky (2020), Section 2, for ℓ, ℒ and ℓ⁻¹.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,7 @@ LN_AT_ZERO = {
 }
 
 
-class Loss(Protocol):
+class Loss:
     """What the flow needs of a loss. Margins have shape (n, K−1), K being the number of classes."""
 
     name: str
@@ -33,6 +33,7 @@ class Loss(Protocol):
     @property
     def ln_at_zero(self) -> float:
         """ln ℓ(0); the paper's assumption is ln ℒ < ln ℓ(0)."""
+        return LN_AT_ZERO[self.name]
 
     def ln_risk(self, margins: Tensor) -> Tensor:
         """ln ℒ, a float64 scalar."""

@@ -27,22 +27,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from dirconv.losses import LN_AT_ZERO
+from dirconv.losses import Loss
 
 NUMERICS = 1
 
 
-class _Softmin:
+class _Softmin(Loss):
     """What all losses share: see `dirconv.losses.Loss` for the methods."""
-
-    name: str
-
-    @property
-    def ln_at_zero(self) -> float:
-        return LN_AT_ZERO[self.name]
-
-    def ln_slopes(self, margins: Tensor) -> Tensor:
-        raise NotImplementedError
 
     def weights(self, margins: Tensor) -> Tensor:
         return torch.softmax(self.ln_slopes(margins).flatten(), 0).view_as(margins)

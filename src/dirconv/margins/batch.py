@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from dirconv.losses import Loss
-from dirconv.margins._bfloat16 import bfloat16
 from dirconv.margins._captured import Captured
+from dirconv.margins._convolutions import bfloat16
 from dirconv.margins.network import NetworkMap
 
 NUMERICS = 1
-ARITHMETIC = {"float32": None, "bfloat16": torch.bfloat16}  # of convolutions and products; None: the network's own
 
 
 class BatchGradient:
@@ -27,9 +26,8 @@ class BatchGradient:
     """
 
     def __init__(self, margin_map: NetworkMap, loss: Loss, arithmetic: str = "float32") -> None:
-        self._loss, self._type = loss, ARITHMETIC[arithmetic]
-        self._map = margin_map
-        if self._type is torch.bfloat16:
+        self._loss, self._map, self._reduced = loss, margin_map, arithmetic == "bfloat16"
+        if self._reduced:
             self._map = dataclasses.replace(margin_map, network=bfloat16(margin_map.network))
         # kept in place, in the network's precision: allocating millions of weights takes much of a step's time
         self._weights = margin_map.flatten().to(next(margin_map.network.parameters()).dtype)
@@ -45,7 +43,7 @@ class BatchGradient:
 
     def _compute(self, batch: Tensor, ln_scale: Tensor) -> Tensor:
         leaf = self._weights.detach().requires_grad_()
-        with torch.autocast(leaf.device.type, self._type, enabled=self._type is not None, cache_enabled=False):
+        with torch.autocast(leaf.device.type, torch.bfloat16, enabled=self._reduced, cache_enabled=False):
             margins = self._map.margins(leaf, self._map.images[batch], self._map.labels[batch])
         slopes = -(self._loss.ln_slopes(margins.detach()) - ln_scale).exp() / len(batch)
         return torch.autograd.grad(margins, leaf, slopes)[0]

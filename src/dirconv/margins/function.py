@@ -13,46 +13,43 @@ from dirconv.margins import Pullback
 
 @dataclasses.dataclass(frozen=True)
 class FunctionMap:
-    """W ↦ p(W), (D,) to (n, K−1), both float64, differentiated by autograd. Its Jacobian's rows are formed."""
+    """W ↦ p(W), (D,) to (n, K−1), both float64, differentiated by autograd. Its Jacobian's rows are formed.
+
+    See `dirconv.margins.MarginMap` for the methods.
+    """
 
     function: Callable[[Tensor], Tensor]
     degree: int | None
     unit: float = 2.0**-53
 
     def values(self, weights: Tensor, examples: Tensor | None = None) -> Tensor:
-        """See `MarginMap.values`."""
         with torch.no_grad():
             margins = self.function(weights)
         return margins if examples is None else margins[examples]
 
     def linearize(self, weights: Tensor) -> tuple[Tensor, Pullback]:
-        """See `MarginMap.linearize`."""
         leaf = weights.detach().clone().requires_grad_()
         margins = self.function(leaf)
         return margins.detach(), lambda q: torch.autograd.grad(margins, leaf, q, retain_graph=True)[0]
 
     def rows(self, weights: Tensor, examples: Tensor) -> FunctionRows:
-        """See `MarginMap.rows`."""
         margins = self.values(weights, examples)
         jacobian = torch.func.jacrev(lambda w: self.function(w)[examples])(weights.detach())
         return FunctionRows(margins, jacobian.flatten(0, 1))
 
     def precise(self) -> FunctionMap:
-        """Itself."""
         return self
 
 
 @dataclasses.dataclass(frozen=True)
 class FunctionRows:
-    """See `dirconv.margins.Rows`."""
+    """See `dirconv.margins.Rows`, for the methods too."""
 
     margins: Tensor
     jacobian: Tensor  # (m (K−1), D)
 
     def pullback(self, q: Tensor) -> Tensor:
-        """See `Rows.pullback`."""
         return q.flatten() @ self.jacobian
 
     def gram(self) -> Tensor:
-        """See `Rows.gram`."""
         return self.jacobian @ self.jacobian.T

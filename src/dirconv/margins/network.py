@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
 from dirconv.margins import Block, Pullback
-from dirconv.margins._double import Unfolded, double, patches, unfoldable
+from dirconv.margins._convolutions import Unfolded, double, patches, unfoldable
 from dirconv.margins._gram import Factor
 
 NUMERICS = 1
@@ -19,7 +20,7 @@ NUMERICS = 1
 
 @dataclasses.dataclass(frozen=True)
 class NetworkMap:
-    """The margin map of a network on labelled images.
+    """The margin map of a network on labelled images; see `dirconv.margins.MarginMap` for the methods it shares.
 
     images: (n, channels, side, side) in the network's precision; labels: ±1 for one logit, or 0 … K−1.
     chunk: images per forward pass. Where batch statistics couple the examples (`coupled`), these fixed chunks are the
@@ -85,24 +86,21 @@ class NetworkMap:
         return margins, fixed
 
     def precise(self) -> NetworkMap:
-        """See `MarginMap.precise`."""
         if self._dtype == torch.float64 and self.images.device.type != "cpu":
             return self
         return dataclasses.replace(self, network=double(self.network))
 
     def values(self, weights: Tensor, examples: Tensor | None = None) -> Tensor:
-        """See `MarginMap.values`."""
         if examples is not None:
             return self._part(examples).values(weights)
         with torch.no_grad():
             return torch.cat(self._chunks(weights))
 
     def rows(self, weights: Tensor, examples: Tensor) -> NetworkRows:
-        """See `MarginMap.rows`."""
         return NetworkRows(self._part(examples), weights)
 
     def linearize(self, weights: Tensor) -> tuple[Tensor, Pullback]:
-        """See `MarginMap.linearize`. Costs a forward pass, and a forward and backward pass for each pullback."""
+        """Costs a forward pass, and a forward and backward pass for each pullback."""
         kept = len(self.images) <= self.keep
         leaf = weights.detach().clone().requires_grad_()
         with torch.set_grad_enabled(kept):
@@ -113,9 +111,7 @@ class NetworkMap:
             if kept:
                 return torch.autograd.grad(chunks, leaf, parts, retain_graph=True)[0]
             total = torch.zeros_like(leaf)
-            for part, images, labels in zip(
-                parts, self.images.split(self.chunk), self.labels.split(self.chunk), strict=True
-            ):
+            for part, (images, labels) in zip(parts, self._batches(), strict=True):
                 total += torch.autograd.grad(self.margins(leaf, images, labels), leaf, part)[0]
             return total
 
@@ -130,7 +126,6 @@ class NetworkMap:
 
     @property
     def unit(self) -> float:
-        """See `MarginMap.unit`."""
         return torch.finfo(self._dtype).eps / 2
 
     @property
@@ -149,8 +144,10 @@ class NetworkMap:
 
     def _chunks(self, weights: Tensor) -> list[Tensor]:
         parameters = self._parameters(weights)
-        pairs = zip(self.images.split(self.chunk), self.labels.split(self.chunk), strict=True)
-        return [self._margins(parameters, images, labels) for images, labels in pairs]
+        return [self._margins(parameters, images, labels) for images, labels in self._batches()]
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return zip(self.images.split(self.chunk), self.labels.split(self.chunk), strict=True)
 
     def _margins(self, parameters: dict[str, Tensor], images: Tensor, labels: Tensor) -> Tensor:
         # copies of the running statistics: evaluating the map must not change the network
@@ -174,12 +171,12 @@ class NetworkRows:
         self.margins, self._pullback = margin_map.linearize(weights)
 
     def pullback(self, q: Tensor) -> Tensor:
-        """See `Rows.pullback`."""
         return self._pullback(q)
 
     def gram(self) -> Tensor:
-        """See `Rows.gram`. Factors of blocks of examples are held while memory allows, and else computed again."""
-        blocks = list(torch.arange(len(self.margins), device=self.margins.device).split(self._block()))
+        """Factors of blocks of examples are held while memory allows, and else computed again."""
+        size = max(1, min(self._map.chunk, -(-len(self.margins) // 4)))
+        blocks = torch.arange(len(self.margins), device=self.margins.device).split(size)
         budget = self._budget()
         width = self.margins.shape[1]
         total = torch.zeros(self.margins.numel(), self.margins.numel(), dtype=torch.float64, device=self.margins.device)
@@ -196,9 +193,6 @@ class NetworkRows:
                 part = sum(f.cross(g, budget // 4) for f, g in zip(mine, other, strict=True))
                 total[a, b], total[b, a] = part, part.T
         return total
-
-    def _block(self) -> int:
-        return max(1, min(self._map.chunk, -(-len(self.margins) // 4)))
 
     def _factors(self, examples: Tensor) -> list[Factor]:
         """The factors of the gradients of a block of examples, a row a margin."""

@@ -35,7 +35,13 @@ def attacked(function: Callable[[Tensor], Tensor], x: Tensor, labels: Tensor, st
     """
     if len(x) == 0:
         return torch.zeros(0, dtype=torch.float64)
-    foolbox = _foolbox()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import foolbox
+    except ImportError as error:
+        message = "the attack on test images needs foolbox, which is not installed; `uv sync --all-extras` brings it"
+        raise UserError(message) from error
     with torch.no_grad():
         outputs = function(x)
         scale = outputs.abs().mean().clamp(min=1e-300)
@@ -79,15 +85,3 @@ def radii(
         "radius_first_order_q50": float(linear.quantile(0.5)),
         "radius_certified_q50": math.nan if bounds is None else float(bounds.quantile(0.5)),
     }
-
-
-def _foolbox():
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import foolbox
-    except ImportError as error:
-        raise UserError(
-            "the attack on test images needs foolbox, which is not installed; `uv sync --all-extras` brings it"
-        ) from error
-    return foolbox

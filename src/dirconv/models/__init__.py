@@ -1,4 +1,5 @@
-"""Networks. Each is one module with a `Spec` (its options and its degree) and `create(spec, channels, outputs)`.
+"""Networks. Each is one module with a `Spec` (its options and its degree) and `create(spec, channels, outputs)`,
+the network from images (n, channels, 32, 32) to logits (n, outputs).
 
 A degree L claims f(cW) = c^L f(W) for every c > 0, W being all parameters. `dirconv.homogeneity` tests it before every
 training.

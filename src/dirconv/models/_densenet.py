@@ -28,11 +28,8 @@ def network(stem: list[nn.Module], width: int, blocks: tuple[int, ...], growth: 
             return torch.cat([x, super().forward(x)], 1)
 
     def convolution(inputs: int, outputs: int, side: int) -> list[nn.Module]:
-        return [
-            nn.BatchNorm2d(inputs),
-            nn.ReLU(),
-            nn.Conv2d(inputs, outputs, side, padding=side // 2, bias=False),
-        ]
+        layer = nn.Conv2d(inputs, outputs, side, padding=side // 2, bias=False)
+        return [nn.BatchNorm2d(inputs), nn.ReLU(), layer]
 
     layers = list(stem)
     for i, count in enumerate(blocks):

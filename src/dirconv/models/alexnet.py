@@ -26,6 +26,7 @@ class Spec:
     name: Literal["alexnet"] = "alexnet"
     width: float = 1.0  # factor on every layer's channels
     biases: bool = False  # with biases the network has no degree
+    coupled = False  # no batch statistics
 
     def __post_init__(self) -> None:
         if not 1 <= CHANNELS[0] * self.width < math.inf:
@@ -36,32 +37,23 @@ class Spec:
         """Six layers, each of degree one in its weights."""
         return None if self.biases else 6
 
-    @property
-    def coupled(self) -> bool:
-        """No batch statistics."""
-        return False
-
 
 def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
-    """The network: images (n, channels, 32, 32) to logits (n, outputs)."""
     from torch import nn
 
+    def convolution(inputs: int, outputs: int, side: int, stride: int = 1) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, outputs, side, stride, padding=side // 2, bias=spec.biases), nn.ReLU()]
+
     a, b, c, d, e = (int(width * spec.width) for width in CHANNELS)
-    bias = spec.biases
     return nn.Sequential(
-        nn.Conv2d(channels, a, 11, stride=4, padding=5, bias=bias),
-        nn.ReLU(),
+        *convolution(channels, a, 11, stride=4),
         nn.MaxPool2d(2),
-        nn.Conv2d(a, b, 5, padding=2, bias=bias),
-        nn.ReLU(),
+        *convolution(a, b, 5),
         nn.MaxPool2d(2),
-        nn.Conv2d(b, c, 3, padding=1, bias=bias),
-        nn.ReLU(),
-        nn.Conv2d(c, d, 3, padding=1, bias=bias),
-        nn.ReLU(),
-        nn.Conv2d(d, e, 3, padding=1, bias=bias),
-        nn.ReLU(),
+        *convolution(b, c, 3),
+        *convolution(c, d, 3),
+        *convolution(d, e, 3),
         nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(e, outputs, bias=bias),
+        nn.Linear(e, outputs, bias=spec.biases),
     )

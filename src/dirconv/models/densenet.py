@@ -26,6 +26,7 @@ class Spec:
     name: Literal["densenet"] = "densenet"
     depth: int = 100  # 6 m + 4: three blocks of m bottleneck layers with two convolutions each
     growth: int = 12  # channels that each bottleneck layer adds
+    degree, coupled = None, True  # not homogeneous; batch statistics couple the examples of a batch
 
     def __post_init__(self) -> None:
         if self.depth < 10 or (self.depth - 4) % 6:
@@ -33,18 +34,8 @@ class Spec:
         if self.growth < 1:
             raise ValueError(f"growth: must be at least 1, got {self.growth}")
 
-    @property
-    def degree(self) -> None:
-        """None: not homogeneous."""
-
-    @property
-    def coupled(self) -> bool:
-        """Batch statistics couple the examples of a batch."""
-        return True
-
 
 def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
-    """The network: images (n, channels, 32, 32) to logits (n, outputs)."""
     from torch import nn
 
     width = 2 * spec.growth

@@ -26,19 +26,10 @@ class Spec:
     """Options of the network: none."""
 
     name: Literal["densenet121"] = "densenet121"
-
-    @property
-    def degree(self) -> None:
-        """None: not homogeneous."""
-
-    @property
-    def coupled(self) -> bool:
-        """Batch statistics couple the examples of a batch."""
-        return True
+    degree, coupled = None, True  # not homogeneous; batch statistics couple the examples of a batch
 
 
 def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
-    """The network: images (n, channels, 32, 32) to logits (n, outputs)."""
     from torch import nn
 
     stem = [nn.Conv2d(channels, WIDTH, 3, padding=1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU()]

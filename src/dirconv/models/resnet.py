@@ -50,7 +50,6 @@ class Spec:
 
 
 def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
-    """The network: images (n, channels, 32, 32) to logits (n, outputs)."""
     import torch
     from torch import nn
 

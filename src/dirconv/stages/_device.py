@@ -18,15 +18,15 @@ WAIT = 5.0  # seconds between looks, while all are taken
 _held: dict[int, int] = {}  # device → open lock file, which this process holds until it ends
 
 
-def choose(wanted: str) -> torch.device:
-    """The device for `wanted` ("auto", "cpu" or "cuda"), held by this process until it ends.
+def choose(device: str) -> torch.device:
+    """The torch device for the key `device` ("auto", "cpu" or "cuda"), held by this process until it ends.
 
     Snakemake only counts GPUs. What keeps two jobs apart is a lock on a file named after the device's identifier. If
     all GPUs are held, the job waits. CUDA_VISIBLE_DEVICES is respected.
     """
-    if wanted == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not torch.cuda.is_available():
         raise UserError("device: cuda was asked for but this machine has none; use device: auto or cpu")
-    if wanted == "cpu" or not torch.cuda.is_available():
+    if device == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     waited = False
     while not _held:

@@ -20,8 +20,10 @@ from dirconv import artifacts, data, models, numerics
 from dirconv.errors import UserError
 from dirconv.margins.network import NetworkMap
 from dirconv.stages import _device
+from dirconv.stages._progress import Progress
 
 IMAGE_CHANNELS = 3
+Saved = tuple[dict[str, np.ndarray], dict[str, Any]]  # a checkpoint's tensors and its record
 FORMAT = 2  # of a checkpoint's tensors and record
 SHARD = 15 * 2**20  # bytes of tensors in one file of a checkpoint: 16 MiB with its header, and some room
 
@@ -55,6 +57,11 @@ def maps(spec: dict[str, Any], split_folder: Path, device: torch.device) -> tupl
     return train, train.on(place(x_test), y_test.to(device))
 
 
+def start(folder: Path, device: torch.device) -> torch.Tensor:
+    """The weights (D,) at which the flow starts, from the folder that training wrote."""
+    return torch.from_numpy(artifacts.read_tensors(folder / "start.safetensors")["weights"]).to(device)
+
+
 def in_words(device: torch.device) -> str:
     """The device's name, for a manifest."""
     return torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
@@ -82,6 +89,20 @@ class Timer:
             return False
         self._last = time.monotonic()
         return True
+
+
+@contextlib.contextmanager
+def resumable(
+    checkpoints: Path, stage: str, spec: dict[str, Any], log: Path, *inputs: Path
+) -> Iterator[tuple[Checkpoint, Progress, Saved | None]]:
+    """The job's checkpoint, held alone, its progress, and the state that it resumes from."""
+    checkpoint = Checkpoint(checkpoints, stage, spec, *inputs)
+    with checkpoint.locked():
+        progress = Progress(f"{stage} {spec['run']}/seed{spec['seed']}", log, checkpoint.folder / "history.txt")
+        try:
+            yield checkpoint, progress, checkpoint.load()
+        finally:
+            progress.close()
 
 
 class Checkpoint:
@@ -115,7 +136,11 @@ class Checkpoint:
 
     def save(self, tensors: dict[str, np.ndarray], record: dict[str, Any]) -> None:
         """Replace the state. Older shards, and those of a save that was killed, are deleted once the new are named."""
-        turn = "b" if any(name.startswith("a-") for name in self._state_shards()) else "a"
+        try:
+            before = artifacts.read_json(self._state)["shards"]
+        except UserError:  # none, or damaged
+            before = {}
+        turn = "b" if any(name.startswith("a-") for name in before) else "a"
         saved = self._write(f"{turn}-state", tensors)
         # as text: the record may hold NaN, which is no JSON
         artifacts.write_json(self._state, {**saved, "record": json.dumps(record)})
@@ -123,10 +148,8 @@ class Checkpoint:
             if path.name not in saved["shards"]:
                 path.unlink()
 
-    def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    def load(self) -> Saved | None:
         """The last state; None if there is none, or if it is damaged."""
-        if not self._state.exists():
-            return None
         try:
             saved = artifacts.read_json(self._state)
             return self._read(saved), json.loads(saved["record"])
@@ -147,12 +170,6 @@ class Checkpoint:
 
     def _snapshot(self, index: int) -> Path:
         return self.folder / f"snapshot-{index:04d}.json"
-
-    def _state_shards(self) -> dict[str, str]:
-        try:
-            return artifacts.read_json(self._state)["shards"] if self._state.exists() else {}
-        except UserError:
-            return {}
 
     def _write(self, stem: str, tensors: dict[str, np.ndarray]) -> dict[str, Any]:
         """Write tensors in shards; the shards' names with their checksums, and the tensors' shapes."""
@@ -177,9 +194,9 @@ class Checkpoint:
     def _read(self, saved: dict[str, Any]) -> dict[str, np.ndarray]:
         """Tensors, put together from their shards."""
         parts: dict[str, list[np.ndarray]] = {name: [] for name in saved["shapes"]}
-        for file, claimed in saved["shards"].items():
+        for file, recorded in saved["shards"].items():
             path = self.folder / file
-            if not path.exists() or artifacts.sha256(path) != claimed:
+            if not path.exists() or artifacts.sha256(path) != recorded:
                 raise UserError(f"{path}: missing or damaged; delete {self.folder} and run again")
             for name, array in artifacts.read_tensors(path).items():
                 parts[name].append(array)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dirconv.study.resolve import Study
 from dirconv.study.validate import load
 
 DEFAULT = Path("config/digits.yaml")  # the study that needs no --configfile
+FROM_ENTRY = ("part", "checks_claim", "title", "source", "statement", "assumptions", "expected", "must_be")
 RELATIVE = 1e-9  # to which a recomputed statistic must agree: another machine's libm may differ in the last digits
 
 
@@ -30,23 +32,26 @@ def run(study_file: Path, overrides: str) -> None:
     results = Path(study.results)
     folders = {member: results / "measures" / member for member in study.shown}
     manifests = {member: artifacts.read_manifest(folder) for member, folder in folders.items()}
-    stale = {member for member, manifest in manifests.items() if moved(manifest, study.versions(member))}
-    for member, (name, _) in study.solved.items():  # Snakemake does not know how a clone's artifacts came about
-        today = artifacts.finite(study.job("problem", name).spec["problem"])
-        if member in manifests and manifests[member]["specification"]["problem"] != today:
+    stale = {
+        member
+        for member, manifest in manifests.items()
+        if numerics.moved(manifest["made_by"]["numerics"], study.versions(member))
+    }
+    solved = {member: manifest for member, manifest in manifests.items() if member in study.solved}
+    for member, manifest in solved.items():  # Snakemake does not know how a clone's artifacts came about
+        today = artifacts.finite(study.job("problem", study.solved[member][0]).spec["problem"])
+        if manifest["specification"]["problem"] != today:
             raise UserError(
                 f"{folders[member]}: made with other options than {study_file} has now; delete it to run again"
             )
     trained = {member: manifest for member, manifest in manifests.items() if "trajectory" in manifest}
     first = next(iter(trained.values()), {}).get("trajectory") or next(iter(manifests.values()))
-    origin = first["made_by"]
     audit = {
         "study": study.file.study,
         "title": study.file.title,
         "created": now(),
         "version": versions()["dirconv"],
-        "machine": origin["machine"],
-        "versions": origin["versions"],
+        **{key: first["made_by"][key] for key in ("machine", "versions")},
         "data": {manifest["specification"]["run"]: manifest["data"] for manifest in trained.values()},
         "results": study.results,
         "registry": study.file.registry,
@@ -54,7 +59,7 @@ def run(study_file: Path, overrides: str) -> None:
         "command": _command(study, study_file),
         "see_also": [_other(Path(path), study_file) for path in study.file.see_also],
         "runs": {member: _run(manifest, member in stale) for member, manifest in trained.items()},
-        "problems": _problems({member: m for member, m in manifests.items() if member in study.solved}, stale),
+        "problems": _problems(solved, stale),
         "calibration": artifacts.read_json(results / "calibration.json")["scores"],
         "claims": [_claim(study, name, stale, study_file) for name in study.claims],
     }
@@ -91,21 +96,12 @@ def _overrides(text: str) -> dict[str, Any]:
     return values
 
 
-def moved(manifest: dict[str, Any], today: dict[str, int]) -> list[str]:
-    """The parts whose numbers have moved since these measures, or anything that they were made from, were made."""
-    return numerics.moved(manifest["made_by"]["numerics"], today)
-
-
 def _run(manifest: dict[str, Any], stale: bool) -> dict[str, Any]:
     spec = manifest["specification"]
     return {
-        "model": spec["model"],
-        "degree": spec["degree"],
-        "loss": spec["loss"],
-        "seed": spec["seed"],
+        **{key: spec[key] for key in ("model", "degree", "loss", "seed")},
         "method": spec["flow"],
-        "stop": manifest["stop"],
-        "summary": manifest["summary"],
+        **{key: manifest[key] for key in ("stop", "summary")},
         **{key: manifest["trajectory"]["made_by"][key] for key in ("machine", "created")},
         "stale": stale,
     }
@@ -113,32 +109,27 @@ def _run(manifest: dict[str, Any], stale: bool) -> dict[str, Any]:
 
 def _problems(manifests: dict[str, dict[str, Any]], stale: set[str]) -> dict[str, dict[str, Any]]:
     """A row a problem: the medians over its seeds."""
-    found: dict[str, dict[str, Any]] = {}
-    for member, manifest in manifests.items():
-        spec = manifest["specification"]
-        row = found.setdefault(
-            spec["run"],
-            {
-                **{key: spec[key] for key in ("problem", "degree", "loss")},
-                "data": manifest["data"],
-                **{key: manifest["made_by"][key] for key in ("machine", "created")},
-                "seeds": [],
-                "stops": [],
-                "summaries": [],
-                "stale": False,
+    rows: dict[str, dict[str, Any]] = {}
+    for run in dict.fromkeys(manifest["specification"]["run"] for manifest in manifests.values()):
+        seeds = {member: m for member, m in manifests.items() if m["specification"]["run"] == run}
+        first = next(iter(seeds.values()))
+        rows[run] = {
+            **{key: first["specification"][key] for key in ("problem", "degree", "loss")},
+            "data": first["data"],
+            **{key: first["made_by"][key] for key in ("machine", "created")},
+            "seeds": [manifest["specification"]["seed"] for manifest in seeds.values()],
+            "stops": [manifest["stop"] for manifest in seeds.values()],
+            "stale": not stale.isdisjoint(seeds),
+            "median": {
+                key: _median([manifest["summary"][key] for manifest in seeds.values()]) for key in first["summary"]
             },
-        )
-        row["seeds"].append(spec["seed"])
-        row["stops"].append(manifest["stop"])
-        row["summaries"].append(manifest["summary"])
-        row["stale"] |= member in stale
-    for row in found.values():
-        summaries = row.pop("summaries")
-        row["median"] = {
-            key: statistics.median(known) if (known := [s[key] for s in summaries if s[key] is not None]) else None
-            for key in summaries[0]
         }
-    return found
+    return rows
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 def _claim(study: Study, name: str, stale: set[str], study_file: Path) -> dict[str, Any]:
@@ -147,8 +138,7 @@ def _claim(study: Study, name: str, stale: set[str], study_file: Path) -> dict[s
     entry = verdict["entry"]
     return {
         "id": name,
-        **{key: entry[key] for key in ("part", "checks_claim", "title", "source", "statement", "assumptions")},
-        **{key: entry[key] for key in ("expected", "must_be")},
+        **{key: entry[key] for key in FROM_ENTRY},
         **{key: verdict[key] for key in ("verdict", "agrees", "reason", "statistic")},
         "judged": registry.rule(entry["rule"]).RULE.judged,
         "thresholds": entry["thresholds"],
@@ -171,43 +161,42 @@ def check(audit_file: Path) -> list[str]:
     differences = []
     if audit.get("calibration") != calibrate.scores(claims):
         differences.append(f"calibration: with the thresholds in {audit['registry']} the rules score otherwise")
-    for claimed in audit["claims"]:
-        name = claimed["id"]
-        broken = [
-            item["path"]
-            for item in claimed["evidence"]
-            if not Path(item["path"]).exists() or artifacts.sha256(Path(item["path"])) != item["sha256"]
-        ]
-        if broken:
-            differences += [f"{name}: {path}: missing or not as it was audited" for path in broken]
-            continue
-        if name not in claims:
-            differences.append(f"{name}: not in {audit['registry']}")
-            continue
-        if claims[name].thresholds != claimed["thresholds"]:
-            differences.append(f"{name}: thresholds in {audit['registry']} are not those of the audit")
-        measures, members = _members(claimed)
-        try:
-            again = claim_stage.judge(name, claims[name], measures, members)
-        except UserError as error:
-            differences.append(f"{name}: {error}")
-            continue
-        if again["verdict"] != claimed["verdict"]:
-            differences.append(f"{name}: verdict is {again['verdict']}, the audit says {claimed['verdict']}")
-        if again["agrees"] != claimed["agrees"]:
-            differences.append(f"{name}: agreement with the expectation is not as the audit says")
-        for key in ("value", "low", "high"):
-            found, said = again["statistic"][key], claimed["statistic"][key]
-            if not _close(found, said):
-                differences.append(f"{name}: statistic's {key} is {found}, the audit says {said}")
+    for audited in audit["claims"]:
+        differences += [f"{audited['id']}: {line}" for line in _differences(audited, claims, audit["registry"])]
     return differences
 
 
-def _members(claimed: dict[str, Any]) -> tuple[Path, list[str]]:
-    """The folder of measures and all below it that the claim was judged on, those it was compared with included."""
-    folders = list(dict.fromkeys(Path(item["path"]).parent for item in claimed["evidence"]))
+def _differences(audited: dict[str, Any], claims: dict[str, registry.Claim], registry_file: str) -> Iterator[str]:
+    """What differs between a claim in an audit and the same claim judged again."""
+    files = {Path(item["path"]): item["sha256"] for item in audited["evidence"]}
+    broken = [path for path, checksum in files.items() if not path.exists() or artifacts.sha256(path) != checksum]
+    if broken:
+        yield from (f"{path}: missing or not as it was audited" for path in broken)
+        return
+    claim = claims.get(audited["id"])
+    if claim is None:
+        yield f"not in {registry_file}"
+        return
+    if claim.thresholds != audited["thresholds"]:
+        yield f"thresholds in {registry_file} are not those of the audit"
+    # all folders that the claim was judged on, those it was compared with included
+    folders = list(dict.fromkeys(path.parent for path in files))
     measures = folders[0].parent.parent
-    return measures, [str(folder.relative_to(measures)) for folder in folders]
+    try:
+        again = claim_stage.judge(
+            audited["id"], claim, measures, [str(folder.relative_to(measures)) for folder in folders]
+        )
+    except UserError as error:
+        yield str(error)
+        return
+    if again["verdict"] != audited["verdict"]:
+        yield f"verdict is {again['verdict']}, the audit says {audited['verdict']}"
+    if again["agrees"] != audited["agrees"]:
+        yield "agreement with the expectation is not as the audit says"
+    for key in ("value", "low", "high"):
+        now_is, was = again["statistic"][key], audited["statistic"][key]
+        if not _close(now_is, was):
+            yield f"statistic's {key} is {now_is}, the audit says {was}"
 
 
 def _close(first: float | None, second: float | None) -> bool:

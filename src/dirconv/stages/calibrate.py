@@ -8,7 +8,7 @@ from typing import Any
 from dirconv import artifacts
 from dirconv.claims import calibration, registry
 from dirconv.errors import UserError
-from dirconv.stages._provenance import made_by
+from dirconv.stages._output import made_by
 
 
 def run(registry_file: Path, out: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from dirconv import artifacts
 from dirconv.claims import Evidence, judging, registry
 from dirconv.errors import UserError
-from dirconv.options import did_you_mean
-from dirconv.stages._provenance import made_by
+from dirconv.options import require_known
+from dirconv.stages._output import made_by
 
 
 def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) -> dict[str, Any]:
@@ -21,23 +21,17 @@ def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) 
     for member in members:
         folder = measures / member
         record = artifacts.read_manifest(folder)
-        tables = {table: artifacts.read_table(folder / f"{table}.parquet") for table in claim.tables}
-        evidence[member] = Evidence(tables, record)
+        evidence[member] = Evidence(artifacts.read_tables(folder, claim.tables), record)
         files += [folder / file for file in (*(f"{table}.parquet" for table in claim.tables), artifacts.MANIFEST)]
     outcomes, whole = judging.judge(name, claim, evidence)
     rule = registry.rule(claim.rule).RULE
+    statistic = {"name": rule.statistic, **{key: getattr(whole, key) for key in ("value", "low", "high")}}
     return {
         "id": name,
         "verdict": whole.verdict,
         "agrees": None if claim.expected == "open" else whole.verdict == claim.expected,
         "reason": whole.reason,
-        "statistic": {
-            "name": rule.statistic,
-            "value": whole.value,
-            "low": whole.low,
-            "high": whole.high,
-            "threshold": claim.thresholds[rule.threshold],
-        },
+        "statistic": {**statistic, "threshold": claim.thresholds[rule.threshold]},
         "seeds": {key: dataclasses.asdict(outcome) for key, outcome in outcomes.items()},
         "evidence": [{"path": str(file), "sha256": artifacts.sha256(file)} for file in files],
     }
@@ -46,8 +40,7 @@ def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) 
 def run(name: str, registry_file: Path, measures: Path, members: list[str], out: Path) -> None:
     """Write the verdict, with the registry's entry, to `out` (JSON)."""
     claims = registry.load(registry_file)
-    if name not in claims:
-        raise UserError(f"--claim: unknown claim {name!r}{did_you_mean(name, list(claims))}")
+    require_known(name, claims, "--claim", "claim ")
     entry = registry.entry(claims[name])
     verdict = judge(name, claims[name], measures, members)
     artifacts.write_json(out, {**verdict, "entry": entry, "made_by": made_by("claim", entry)})

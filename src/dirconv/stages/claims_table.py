@@ -37,19 +37,11 @@ def tables(claims: dict[str, registry.Claim], text: str, where: str) -> str:
 
 def table(claims: dict[str, registry.Claim], part: str) -> str:
     """A part's heading and its table: a row a claim, its checks named in the row."""
-    rows = [
-        f"| `claim_{name}` | {_cell(claim.title)}{_checks(claims, name)} | `{claim.figure}` |"
-        for name, claim in claims.items()
-        if claim.part == part and claim.checks_claim is None
-    ]
-    return "\n".join([f"**{registry.PARTS[part]}**", "", "| target | claim | figure |", "|---|---|---|", *rows])
-
-
-def _checks(claims: dict[str, registry.Claim], name: str) -> str:
-    targets = ", ".join(f"`claim_{check}`" for check in registry.checks(claims, name))
-    return f"; checks: {targets}" if targets else ""
-
-
-def _cell(text: str) -> str:
-    """Text for a cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", r"\|")
+    lines = [f"**{registry.PARTS[part]}**", "", "| target | claim | figure |", "|---|---|---|"]
+    for name, claim in claims.items():
+        if claim.part == part and claim.checks_claim is None:
+            title = " ".join(claim.title.split()).replace("|", r"\|")
+            targets = ", ".join(f"`claim_{check}`" for check in registry.checks(claims, name))
+            checks = f"; checks: {targets}" if targets else ""
+            lines.append(f"| `claim_{name}` | {title}{checks} | `{claim.figure}` |")
+    return "\n".join(lines)

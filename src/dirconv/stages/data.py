@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dirconv import artifacts, data
-from dirconv.stages._provenance import made_by
+from dirconv.stages._output import made_by
 from dirconv.study import places
 
 
@@ -14,6 +14,4 @@ def run(options: dict[str, Any], out: Path, name: str) -> None:
     """Write split.safetensors and manifest.json of the data set `name` to `out`."""
     record = data.prepare(places.restored(options, name), out, f"data.{name}")
     spec = places.without(options)
-    artifacts.write_manifest(
-        out, ["split.safetensors"], {"specification": spec, "made_by": made_by("data", spec), **record}
-    )
+    artifacts.write_manifest(out, [data.SPLIT], {"specification": spec, "made_by": made_by("data", spec), **record})

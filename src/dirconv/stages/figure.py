@@ -15,10 +15,8 @@ def run(name: str, measures: Path, members: list[str], out: Path) -> None:
     sources = []
     for folder in members:
         record = artifacts.read_manifest(measures / folder)
-        stored = [file.removesuffix(".parquet") for file in record["files"]]
-        names = module.FIGURE.tables_in(stored)
-        tables = {table: artifacts.read_table(measures / folder / f"{table}.parquet") for table in names}
-        sources.append(Source(folder, tables, record))
+        names = module.FIGURE.tables_in([file.removesuffix(".parquet") for file in record["files"]])
+        sources.append(Source(folder, artifacts.read_tables(measures / folder, names), record))
     with style.applied():
         picture, table = module.draw(sources)
         with artifacts.atomic(out.with_suffix(".csv")) as temporary:

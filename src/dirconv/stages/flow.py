@@ -11,12 +11,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dirconv import artifacts, flow, losses
+from dirconv import artifacts, data, flow, losses
 from dirconv.errors import Unfinished
 from dirconv.goals import Stop
-from dirconv.stages import _job
-from dirconv.stages._progress import Progress
-from dirconv.stages._provenance import made_by
+from dirconv.stages import _job, _output
 
 WEIGHTS = "weights"
 SCALARS = [field.name for field in dataclasses.fields(flow.State) if field.name not in (WEIGHTS, "memory")]
@@ -40,15 +38,13 @@ def run(
     """
     device = _job.prepare(spec)
     origin = artifacts.read_manifest(start)
-    first = torch.from_numpy(artifacts.read_tensors(start / "start.safetensors")["weights"]).to(device)
+    first = _job.start(start, device)
     margin_map, _ = _job.maps(spec, split, device)
     if spec["frozen"]:
         margin_map = margin_map.frozen(first)
-    checkpoint = _job.Checkpoint(checkpoints, "flow", spec, split / "split.safetensors", start / "start.safetensors")
-    with checkpoint.locked():
-        progress = Progress(f"flow {spec['run']}/seed{spec['seed']}", log, checkpoint.folder / "history.txt")
+    inputs = split / data.SPLIT, start / "start.safetensors"
+    with _job.resumable(checkpoints, "flow", spec, log, *inputs) as (checkpoint, progress, saved):
         state, rows, taken, highest = flow.State.at_start(first), [], [], None
-        saved = checkpoint.load()
         if saved is not None:
             tensors, record = saved
             memory = {name: torch.from_numpy(array).to(device) for name, array in tensors.items() if name != WEIGHTS}
@@ -66,13 +62,20 @@ def run(
             earlier=[(row["tau"], row["cos"]) for row in rows[:-1]],
         )
         timer = _job.Timer(seconds)
+
+        def keep(step: flow.Step) -> None:
+            """Keep the weights as they were at the end of the step, once."""
+            if not taken or taken[-1] != step.state.step:
+                weights = step.state.weights.to(getattr(torch, spec["precision"]))
+                checkpoint.keep(len(taken), {WEIGHTS: weights.cpu().numpy()})
+                taken.append(step.state.step)
+
         for number, event in enumerate(events):
             step = event.step
             if not rows or rows[-1]["step"] != step.state.step:  # a step may be shown again
                 rows.append(step.row())
-            if event.snapshot and (not taken or taken[-1] != step.state.step):
-                checkpoint.keep(len(taken), {WEIGHTS: _weights(step, spec)})
-                taken.append(step.state.step)
+            if event.snapshot:
+                keep(step)
             progress.update(
                 event.progress,
                 f"step {step.state.step}  log10 L {step.ln_risk / math.log(10):.2f}  cos {step.cos:.4f}  "
@@ -86,32 +89,17 @@ def run(
                 checkpoint.save({name: tensor.cpu().numpy() for name, tensor in tensors.items()}, record)
                 if timer.up() and event.stop is None and number > 0:  # at least one step a call, or it would never end
                     if last:
+                        keep(step)  # the weights at the end, wherever that is
                         break
-                    progress.close()
                     raise Unfinished(f"{spec['run']}/seed{spec['seed']}: flow, step {step.state.step}")
         ended = event.stop is not None
-        if not ended and taken[-1] != step.state.step:  # keep the weights at the end, wherever that is
-            checkpoint.keep(len(taken), {WEIGHTS: _weights(step, spec)})
-            taken.append(step.state.step)
-        stop = str(event.stop) if ended else TIME
-        origin = made_by("flow", spec, origin, device=_job.in_words(device))
-        _write(out, rows, taken, checkpoint, {"specification": spec, "made_by": origin, "stop": stop})
+        weights = np.stack([checkpoint.kept(i)[WEIGHTS] for i in range(len(taken))])
+        files = {
+            "steps.parquet": pd.DataFrame(rows),
+            "snapshots.safetensors": {WEIGHTS: weights, "steps": np.array(taken, dtype=np.int64)},
+        }
+        origin = _output.made_by("flow", spec, origin, device=_job.in_words(device))
+        _output.write(out, files, spec, made_by=origin, stop=str(event.stop) if ended else TIME)
         progress.line(f"stopped: {event.stop.describe if ended else 'time limit; delete the output to resume'}")
-        progress.close()
         if ended:
             checkpoint.remove()
-
-
-def _weights(step: flow.Step, spec: dict[str, Any]) -> np.ndarray:
-    return step.state.weights.to(getattr(torch, spec["precision"])).cpu().numpy()
-
-
-def _write(
-    out: Path, rows: list[dict[str, Any]], taken: list[int], checkpoint: _job.Checkpoint, record: dict[str, Any]
-) -> None:
-    weights = [checkpoint.kept(i)[WEIGHTS] for i in range(len(taken))]
-    artifacts.write_tensors(
-        out / "snapshots.safetensors", {"weights": np.stack(weights), "steps": np.array(taken, dtype=np.int64)}
-    )
-    artifacts.write_table(out / "steps.parquet", pd.DataFrame(rows))
-    artifacts.write_manifest(out, ["steps.parquet", "snapshots.safetensors"], record)

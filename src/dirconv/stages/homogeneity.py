@@ -13,8 +13,7 @@ from dirconv import artifacts, models
 from dirconv.errors import UserError
 from dirconv.homogeneity import SCALES, TOLERANCE, deviations
 from dirconv.margins.network import NetworkMap
-from dirconv.stages import _job
-from dirconv.stages._provenance import made_by
+from dirconv.stages import _job, _output
 
 IMAGES = 64
 SIDE = 32
@@ -34,10 +33,7 @@ def run(spec: dict[str, Any], out: Path) -> None:
     labels = torch.ones(IMAGES, dtype=torch.float64) if two_classes else torch.zeros(IMAGES, dtype=torch.int64)
     margin_map = NetworkMap(network, images, labels, spec["degree"], model.coupled, chunk=IMAGES)
     table = pd.DataFrame(deviations(margin_map, margin_map.flatten(), SCALES, generator))
-    artifacts.write_table(out / "homogeneity.parquet", table)
-    artifacts.write_manifest(
-        out, ["homogeneity.parquet"], {"specification": spec, "made_by": made_by("homogeneity", spec)}
-    )
+    _output.write(out, {"homogeneity.parquet": table}, spec, made_by=_output.made_by("homogeneity", spec))
 
 
 def require(folder: Path, run_name: str) -> None:

@@ -8,32 +8,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dirconv import artifacts, problems
+from dirconv import problems
 from dirconv.options import plugin
-from dirconv.stages._provenance import made_by
-from dirconv.stages._summary import summary
+from dirconv.stages import _output
 
 
 def run(spec: dict[str, Any], out: Path) -> None:
     """Write a Parquet table per name in the problem's TABLES, and manifest.json, to `out`/seed<seed> for every seed."""
     problem = problems.from_options(spec["problem"])
     followed = plugin("problems", problem.name, "problem").follow(problem, spec["seeds"])
-    for seed, one in zip(spec["seeds"], followed, strict=True):
-        folder = out / f"seed{seed}"
-        for name, table in one.tables.items():
-            artifacts.write_table(folder / f"{name}.parquet", table)
-        record = {
-            "specification": {
-                "run": spec["run"],
-                "seed": seed,
-                "problem": spec["problem"],
-                "model": {"name": problem.name},
-                "degree": problem.degree,
-                "loss": problem.loss,
-            },
-            "made_by": made_by("problem", spec),
-            "stop": one.stop,
-            "summary": summary(one.tables["path"]),
-            "data": problem.data,
+    for seed, result in zip(spec["seeds"], followed, strict=True):
+        specification = {
+            "run": spec["run"],
+            "seed": seed,
+            "problem": spec["problem"],
+            "model": {"name": problem.name},
+            "degree": problem.degree,
+            "loss": problem.loss,
         }
-        artifacts.write_manifest(folder, [f"{name}.parquet" for name in one.tables], record)
+        _output.write(
+            out / f"seed{seed}",
+            {f"{name}.parquet": table for name, table in result.tables.items()},
+            specification,
+            made_by=_output.made_by("problem", spec),
+            stop=result.stop,
+            summary=_output.summary(result.tables["path"]),
+            data=problem.data,
+        )

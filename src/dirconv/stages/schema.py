@@ -20,9 +20,9 @@ def study_schema() -> dict[str, Any]:
     for package, target in (("data", "data"), ("models", "model"), ("flow.methods", "flow"), ("problems", "problem")):
         choices = []
         for name in modules(package):
-            found = pydantic.TypeAdapter(plugin(package, name, package).Spec).json_schema()
-            definitions |= found.pop("$defs", {})
-            definitions[f"{package}.{name}"] = found
+            options = pydantic.TypeAdapter(plugin(package, name, package).Spec).json_schema()
+            definitions |= options.pop("$defs", {})
+            definitions[f"{package}.{name}"] = options
             choices.append({"$ref": f"#/$defs/{package}.{name}"})
         if target == "data":
             schema["properties"]["data"]["additionalProperties"] = {"oneOf": choices}

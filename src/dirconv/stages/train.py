@@ -9,14 +9,12 @@ from typing import Any
 import pandas as pd
 import torch
 
-from dirconv import artifacts, losses, training
+from dirconv import artifacts, data, losses, training
 from dirconv.errors import Unfinished, UserError
 from dirconv.margins import error_rate
 from dirconv.margins.network import NetworkMap
 from dirconv.options import Train
-from dirconv.stages import _job, homogeneity
-from dirconv.stages._progress import Progress
-from dirconv.stages._provenance import made_by
+from dirconv.stages import _job, _output, homogeneity
 
 CLASSIFIED = "classified"  # stop reason: ℒ < ℓ(0)
 EPOCHS = "epochs"  # stop reason: as many epochs as allowed, without that
@@ -40,23 +38,17 @@ def run(
     loss = losses.get(spec["loss"])
     options = Train(**spec["train"])
     margin_map, test_map = _job.maps(spec, split, device)
-    checkpoint = _job.Checkpoint(checkpoints, "train", spec, split / "split.safetensors")
-    with checkpoint.locked():
-        progress = Progress(f"train {spec['run']}/seed{spec['seed']}", log, checkpoint.folder / "history.txt")
-        state, rows = training.start(margin_map.flatten(), spec["seed"]), []
-        saved = checkpoint.load()
+    with _job.resumable(checkpoints, "train", spec, log, split / data.SPLIT) as (checkpoint, progress, saved):
         if saved is not None:
             tensors, record = saved
-            state = training.SgdState(
-                weights=torch.from_numpy(tensors["weights"]).to(device),
-                velocity=torch.from_numpy(tensors["velocity"]).to(device),
-                epoch=record["epoch"],
-                random=torch.from_numpy(tensors["random"]),
-            )
             rows = record["rows"]
+            weights, velocity = (torch.from_numpy(tensors[name]).to(device) for name in ("weights", "velocity"))
+            random = torch.from_numpy(tensors["random"])
+            state = training.SgdState(weights=weights, velocity=velocity, epoch=record["epoch"], random=random)
             progress.line(f"resumes at epoch {state.epoch}")
         else:
-            rows.append(_row(margin_map, test_map, loss, state))
+            state = training.start(margin_map.flatten(), spec["seed"])
+            rows = [_row(margin_map, test_map, loss, state)]
         timer = _job.Timer(seconds)
         states = training.epochs(margin_map, loss, options, state)
         while rows[-1]["ln_risk"] >= loss.ln_at_zero and state.epoch < options.epochs:
@@ -80,15 +72,12 @@ def run(
                 arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
                 checkpoint.save(arrays, {"epoch": state.epoch, "rows": rows})
                 if timer.up() and ln_risk >= loss.ln_at_zero and state.epoch < options.epochs:
-                    progress.close()
                     raise Unfinished(f"{spec['run']}/seed{spec['seed']}: training, epoch {state.epoch}")
         reason = CLASSIFIED if rows[-1]["ln_risk"] < loss.ln_at_zero else EPOCHS
-        artifacts.write_tensors(out / "start.safetensors", {"weights": state.weights.cpu().numpy()})
-        artifacts.write_table(out / "training.parquet", pd.DataFrame(rows))
-        origin = made_by("train", spec, artifacts.read_manifest(split, verify=False), device=_job.in_words(device))
-        record = {"specification": spec, "made_by": origin, "stop": reason}
-        artifacts.write_manifest(out, ["start.safetensors", "training.parquet"], record)
-        progress.close()
+        files = {"start.safetensors": {"weights": state.weights.cpu().numpy()}, "training.parquet": pd.DataFrame(rows)}
+        source = artifacts.read_manifest(split, verify=False)
+        origin = _output.made_by("train", spec, source, device=_job.in_words(device))
+        _output.write(out, files, spec, made_by=origin, stop=reason)
         checkpoint.remove()
 
 

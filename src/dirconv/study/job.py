@@ -1,20 +1,33 @@
-"""A study's jobs: what each stage's job depends on, reads and writes, and the versions of the code it goes through."""
+"""A study's jobs: what each stage's job depends on, reads and writes, and the versions of the code it goes through.
+
+With Snakemake's wildcards for names, the paths are a rule's patterns.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dirconv import numerics, problems
 from dirconv.artifacts import MANIFEST
 from dirconv.claims import calibration, registry
 from dirconv.errors import UserError
-from dirconv.options import did_you_mean
-from dirconv.study import layout, places
+from dirconv.options import did_you_mean, modules
+from dirconv.study import places
 
 if TYPE_CHECKING:
     from dirconv.study.resolve import Study
+
+FOLDERS = {  # of a stage's job: its folder below the study's results, and the files there besides the manifest
+    "data": ("data/{name}", ["split.safetensors"]),
+    "homogeneity": ("measures/{name}/homogeneity", ["homogeneity.parquet"]),
+    "train": ("starts/{name}/seed{seed}", ["start.safetensors", "training.parquet"]),
+    "flow": ("runs/{name}/seed{seed}", ["steps.parquet", "snapshots.safetensors"]),
+    "measure": ("measures/{name}/seed{seed}", [f"{table}.parquet" for table in modules("measures")]),
+    "probe": ("measures/{name}/{probe}-seed{seed}", ["{probe}.parquet"]),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,9 +51,15 @@ class Job:
         return json.dumps(numerics.raised(self.made_by))
 
 
-def job(study: Study, stage: str, name: str = "", seed: int = 0, probe: str = "") -> Job:
+def member_of(stage: str, name: str, seed: int = 0, probe: str = "") -> str:
+    """A run's folder below measures/: alexnet/seed0, alexnet/homogeneity, resnet/degree-seed0."""
+    return FOLDERS[stage][0].format(name=name, seed=seed, probe=probe).removeprefix("measures/")
+
+
+def job(study: Study, stage: str, name: str = "", seed: int | str = 0, probe: str = "") -> Job:
     """The job of a stage; `name` is of its run, data set, problem, claim or figure. Names have to be known."""
-    specifications, results = study.specifications, study.results
+    specifications, seed = study.specifications, int(seed)
+    read: dict[str, str] = {}  # earlier stages of the same run, by what their folders hold
     inputs: dict[str, str | list[str]] = {}
     match stage:
         case "data":
@@ -50,12 +69,13 @@ def job(study: Study, stage: str, name: str = "", seed: int = 0, probe: str = ""
         case "homogeneity":
             spec = specifications.network(name, study.file.runs[name].seeds[0])
         case "train":
-            spec = specifications.train(name, seed)
-            inputs["check"] = layout.manifest(results, "homogeneity", name)
-        case "flow" | "measure":  # measures depend on what the trajectory depends on
-            spec = specifications.flow(name, seed)
+            spec, read = specifications.train(name, seed), {"check": "homogeneity"}
+        case "flow":
+            spec, read = specifications.flow(name, seed), {"start": "train"}
+        case "measure":  # measures depend on what the trajectory depends on
+            spec, read = specifications.flow(name, seed), {"start": "train", "trajectory": "flow"}
         case "probe":
-            spec = specifications.probe(name, seed, probe)
+            spec, read = specifications.probe(name, seed, probe), {"start": "train", "trajectory": "flow"}
         case "claim":
             spec = registry.entry(study.claims[name])
             inputs = _tables(study, study.inputs(name), study.claims[name].tables)
@@ -66,17 +86,14 @@ def job(study: Study, stage: str, name: str = "", seed: int = 0, probe: str = ""
             spec = calibration.SPECIFICATION
         case "audit":
             spec = {}
-    if stage in ("train", "flow", "measure", "probe"):
-        inputs["split"] = layout.manifest(results, "data", study.file.runs[name].data)
-    if stage in ("flow", "measure", "probe"):
-        inputs["start"] = layout.manifest(results, "train", name, seed)
-    if stage in ("measure", "probe"):
-        inputs["trajectory"] = layout.manifest(results, "flow", name, seed)
+    if read:
+        inputs["split"] = outputs(study, "data", study.file.runs[name].data)[-1]
+        inputs |= {key: outputs(study, earlier, name, seed)[-1] for key, earlier in read.items()}
     return Job(stage, spec, inputs, outputs(study, stage, name, seed, probe), numerics.of_stage(stage, spec))
 
 
 def outputs(study: Study, stage: str, name: str = "", seed: int | str = "", probe: str = "") -> list[str]:
-    """The files that a stage's job writes; with Snakemake's wildcards for names, a rule's patterns."""
+    """The files that a stage's job writes; the manifest of a folder last."""
     match stage:
         case "claim":
             return [f"{study.results}/claims/{name}.json"]
@@ -86,14 +103,17 @@ def outputs(study: Study, stage: str, name: str = "", seed: int | str = "", prob
             return [f"{study.results}/calibration.json"]
         case "audit":
             return [f"{study.results}/audit.{suffix}" for suffix in ("json", "md", "html")]
-        case "problem":
-            files = [*(f"{table}.parquet" for table in problems.tables(study.kind(name))), MANIFEST]
-            folder = layout.folder(study.results, stage, name)
-            return [f"{folder}/seed{one}/{file}" for one in study.file.problems[name].seeds for file in files]
-    return layout.outputs(study.results, stage, name, seed, probe)
+        case "problem":  # a folder a seed
+            folders = [f"measures/{name}/seed{number}" for number in study.file.problems[name].seeds]
+            files = [f"{table}.parquet" for table in problems.tables(study.kind(name))]
+        case _:
+            folder, patterns = FOLDERS[stage]
+            names = {"name": name, "seed": seed, "probe": probe}
+            folders, files = [folder.format(**names)], [pattern.format(**names) for pattern in patterns]
+    return [f"{study.results}/{folder}/{file}" for folder in folders for file in (*files, MANIFEST)]
 
 
-def _tables(study: Study, members: list[str], tables: tuple[str, ...]) -> dict[str, list[str]]:
+def _tables(study: Study, members: Iterable[str], tables: Iterable[str]) -> dict[str, list[str]]:
     """What a claim or a figure reads. The manifests hold every checksum."""
     folders = [f"{study.results}/measures/{member}" for member in members]
     return {

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+from dirconv import numerics
+from dirconv.artifacts import MANIFEST, finite, read_manifest
 from dirconv.claims import registry
+from dirconv.errors import UserError
 from dirconv.figures import Figure
 from dirconv.options import modules, plugin
-from dirconv.study import layout
-from dirconv.study.configuration import StudyFile
-from dirconv.study.job import Job, job, outputs
-from dirconv.study.references import is_reference, versions
+from dirconv.study.configuration import Problem, Run, StudyFile
+from dirconv.study.job import Job, job, member_of, outputs
 from dirconv.study.specifications import Specifications
 
 
@@ -35,46 +40,23 @@ class Study:
     def specifications(self) -> Specifications:
         return Specifications(self.file, self.where)
 
-    def job(self, stage: str, name: str = "", seed: int | str = 0, probe: str = "") -> Job:
-        """See `dirconv.study.job.job`."""
-        return job(self, stage, name, int(seed), probe)
-
-    def outputs(self, stage: str, name: str = "", seed: int | str = "", probe: str = "") -> list[str]:
-        """See `dirconv.study.job.outputs`."""
-        return outputs(self, stage, name, seed, probe)
-
-    def is_reference(self, member: str) -> bool:
-        """See `dirconv.study.references.is_reference`."""
-        return is_reference(self, member)
-
-    def versions(self, member: str) -> dict[str, int]:
-        """See `dirconv.study.references.versions`."""
-        return versions(self, member)
+    job, outputs = job, outputs  # as methods
 
     @functools.cached_property
     def members(self) -> dict[str, tuple[str, int]]:
         """Every run and seed that is followed: 'alexnet/seed0' → ('alexnet', 0)."""
-        return {
-            layout.member("measure", name, seed): (name, seed)
-            for name, run in self.file.runs.items()
-            if run.flow is not None
-            for seed in run.seeds
-        }
+        return _seeds({name: run for name, run in self.file.runs.items() if run.flow is not None})
 
     @functools.cached_property
     def solved(self) -> dict[str, tuple[str, int]]:
         """Likewise, every problem and seed."""
-        return {
-            layout.member("measure", name, seed): (name, seed)
-            for name, problem in self.file.problems.items()
-            for seed in problem.seeds
-        }
+        return _seeds(self.file.problems)
 
     @functools.cached_property
     def probed(self) -> dict[str, tuple[str, int, str]]:
         """Likewise, every run and seed with each of its probes: 'resnet/degree-seed0' → ('resnet', 0, 'degree')."""
         return {
-            layout.member("probe", name, seed, probe): (name, seed, probe)
+            member_of("probe", name, seed, probe): (name, seed, probe)
             for name, seed in self.members.values()
             for probe in self.file.runs[name].probes
         }
@@ -87,18 +69,46 @@ class Study:
         """The members that a claim reads."""
         entry = self.claims[claim]
         if entry.table == "homogeneity":
-            return [layout.member("homogeneity", name) for name in entry.runs]
+            return [member_of("homogeneity", name) for name in entry.runs]
         followed = self.members
         if entry.table in modules("probes"):
-            followed = {member: key for member, key in self.probed.items() if key[2] == entry.table}
+            followed = {folder: key for folder, key in self.probed.items() if key[2] == entry.table}
         everyone = {**followed, **self.solved}
-        return [member for member, (name, *_) in everyone.items() if name in (*entry.runs, entry.halved)]
+        return [folder for folder, (name, *_) in everyone.items() if name in (*entry.runs, entry.halved)]
+
+    def is_reference(self, member: str) -> bool:
+        """Whether measures (or a probe) stand without their trajectory; UserError if they are not of this very study.
+
+        Snakemake cannot tell: it knows the parameters of jobs that it ran itself, not those of a clone's artifacts.
+        """
+        measures = Path(self.results) / "measures" / member
+        job = self.chain(member)[-1]
+        if not (measures / MANIFEST).exists() or Path(job.inputs["trajectory"]).exists():
+            return False
+        if not _same(read_manifest(measures, verify=False)["specification"], finite(job.spec)):
+            raise UserError(
+                f"{measures}: measured with other options than {self.where} has now; delete it to run again"
+            )
+        return True
+
+    def chain(self, member: str) -> list[Job]:
+        """The jobs that a folder below measures/ comes from, the first first."""
+        if member in self.solved:
+            return [self.job("problem", self.solved[member][0])]
+        if member not in self.members and member not in self.probed:
+            return [self.job("homogeneity", member.partition("/")[0])]
+        stages = ("train", "flow", "measure" if member in self.members else "probe")
+        key = self.members.get(member) or self.probed[member]
+        return [self.job("data", self.file.runs[key[0]].data), *(self.job(stage, *key) for stage in stages)]
+
+    def versions(self, member: str) -> dict[str, int]:
+        """The versions of all parts that would make a folder below measures/ today."""
+        return numerics.oldest(*(job.made_by for job in self.chain(member)))
 
     @property
     def shown(self) -> list[str]:
         """Every member that some claim reads or some figure shows."""
-        read = [member for claim in self.claims for member in self.inputs(claim)]
-        return list(dict.fromkeys([*read, *(member for members in self.figures.values() for member in members)]))
+        return list(dict.fromkeys(itertools.chain(*map(self.inputs, self.claims), *self.figures.values())))
 
     def figure(self, name: str) -> Figure:
         """What a figure declares."""
@@ -114,11 +124,25 @@ class Study:
         figure = self.figure(name)
         if figure.claimed:
             read = [m for claim, entry in self.claims.items() if entry.figure == name for m in self.inputs(claim)]
-            runs = {member.partition("/")[0] for member in read}
+            runs = {folder.partition("/")[0] for folder in read}
             probed = [m for m, (run, _, probe) in self.probed.items() if run in runs and probe in figure.probes]
             return list(dict.fromkeys([*read, *probed]))
         if figure.problems:
-            return [member for member, (run, _) in self.solved.items() if self.kind(run) in figure.problems]
+            return [folder for folder, (run, _) in self.solved.items() if self.kind(run) in figure.problems]
         if figure.tables == ("homogeneity",):
-            return [layout.member("homogeneity", run) for run in self.file.runs]
+            return [member_of("homogeneity", run) for run in self.file.runs]
         return list(self.members)
+
+
+def _seeds(entries: Mapping[str, Run | Problem]) -> dict[str, tuple[str, int]]:
+    """The member of every name and seed."""
+    return {member_of("measure", name, seed): (name, seed) for name, entry in entries.items() for seed in entry.seeds}
+
+
+def _same(recorded: dict[str, Any], today: dict[str, Any]) -> bool:
+    """Whether measures are of what is asked for today, be it from another copy of CIFAR-10, which their page names."""
+    theirs, ours = recorded["data"], today["data"]
+    copied = (theirs.get("variant") or "").startswith("CIFAR-10") and ours["source"] == "cifar10"
+    if copied and theirs["source"] == "folder":
+        theirs, ours = ({k: v for k, v in of.items() if k not in ("source", "variant")} for of in (theirs, ours))
+    return {**recorded, "data": theirs} == {**today, "data": ours}

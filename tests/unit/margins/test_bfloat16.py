@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dirconv.margins import _bfloat16
+from dirconv.margins import _convolutions
 
 ROUNDING = 2.0**-8  # of one number
 
@@ -32,8 +32,8 @@ def test_gradients_are_those_of_the_convolution(inputs, outputs, side, options, 
     torch.manual_seed(0)
     exact = nn.Sequential(nn.Conv2d(inputs, outputs, bias=bias, **options))
     images = torch.randn(9, inputs, side, side)
-    near = _bfloat16.bfloat16(exact)
-    assert type(near[0]) is _bfloat16.Patched and type(exact[0]) is nn.Conv2d
+    near = _convolutions.bfloat16(exact)
+    assert type(near[0]) is _convolutions.Patched and type(exact[0]) is nn.Conv2d
     both = list(zip(gradients(near, images), gradients(exact, images), strict=True))
     assert not torch.equal(*both[0])  # it did compute in bfloat16
     for found, expected in both:
@@ -43,15 +43,15 @@ def test_gradients_are_those_of_the_convolution(inputs, outputs, side, options, 
 
 def test_both_ways_to_the_weights_gradient_agree(monkeypatch):
     torch.manual_seed(0)
-    near = _bfloat16.bfloat16(nn.Sequential(nn.Conv2d(6, 5, 3, padding=1)))
+    near = _convolutions.bfloat16(nn.Sequential(nn.Conv2d(6, 5, 3, padding=1)))
     images = torch.randn(9, 6, 6, 6)
     by_patches = gradients(near, images)
-    monkeypatch.setattr(_bfloat16, "POSITIONS", 0)
+    monkeypatch.setattr(_convolutions, "POSITIONS", 0)
     for one, other in zip(by_patches, gradients(near, images), strict=True):
         torch.testing.assert_close(one, other, rtol=2 * ROUNDING, atol=2 * ROUNDING * float(other.abs().max()))
 
 
 def test_what_patches_cannot_serve_is_left_to_torch():
     network = nn.Sequential(nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(4, 4, 3, dilation=2), nn.Conv2d(4, 4, 3))
-    assert [type(module) for module in _bfloat16.bfloat16(network)] == [nn.Conv2d, nn.Conv2d, _bfloat16.Patched]
+    assert [type(module) for module in _convolutions.bfloat16(network)] == [nn.Conv2d, nn.Conv2d, _convolutions.Patched]
     assert all(type(module) is nn.Conv2d for module in network)
