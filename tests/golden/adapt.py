@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import io
 import json
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,9 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import yaml
 from torch import Tensor
 
-from dirconv import flow, losses, models, problems, training
+from dirconv import artifacts, flow, losses, models, problems, training
 from dirconv.margins.function import FunctionMap
 from dirconv.margins.network import NetworkMap
 from dirconv.options import plugin
@@ -221,9 +223,57 @@ def entry(name: str, thresholds: dict[str, float], runs: list[str], halved: str 
     return {**written, "halved": halved} if halved else written
 
 
+def verdict(
+    name: str,
+    values: dict[str, float],
+    runs: list[tuple[str, dict[str, pd.DataFrame], dict[str, Any]]],
+    halved: str | None = None,
+) -> dict[str, Any]:
+    """What `dirconv claim` says of a rule with these thresholds on runs given by folder, tables and manifest.
+
+    verdict, statistic and each seed's outcome: verdict, value, low, high, reason.
+    """
+    names = list(dict.fromkeys(folder.partition("/")[0] for folder, _, _ in runs))
+    judged = [run for run in names if run != halved]
+    with tempfile.TemporaryDirectory() as root:
+        registry, out = Path(root) / "claims.yaml", Path(root) / "verdict.json"
+        registry.write_text(yaml.safe_dump({"claim": entry(name, values, judged + [halved] * bool(halved), halved)}))
+        for folder, tables, record in runs:
+            place = Path(root) / "measures" / folder
+            needed = _tables(module("rules", rule(name)))
+            for table in needed:
+                artifacts.write_table(place / f"{table}.parquet", tables[table])
+            artifacts.write_manifest(place, [f"{table}.parquet" for table in needed], record)
+        measures = ["--registry", registry, "--measures", Path(root) / "measures", "--out", out]
+        run("claim", *measures, "--claim", "claim", *(folder for folder, _, _ in runs))
+        return artifacts.read_json(out)
+
+
+def _tables(chosen: ModuleType) -> tuple[str, ...]:
+    """The tables that a rule reads."""
+    declared = getattr(chosen, "RULE", None)
+    return chosen.TABLES if declared is None else declared.tables
+
+
 def calibration() -> ModuleType:
-    """SETS, cases(set), verdicts(table, thresholds), thresholds(claims), score(set, thresholds)."""
+    """cases(set), verdicts(table, thresholds), judge(table, thresholds)."""
     return _module("claims.calibration")
+
+
+def calibration_set(name: str) -> list:
+    """The cases of a set: family, table, truth."""
+    older = {"mixed": "fair", "ridges": "seen"}
+    return calibration().cases(name if name in calibration().SETS else older[name])
+
+
+def judged_from_outside(table: pd.DataFrame, convergence: dict[str, float], alignment: dict[str, float]) -> list[dict]:
+    """What `dirconv calibrate --cases` says: case, claim, verdict."""
+    with tempfile.TemporaryDirectory() as root:
+        registry, cases = Path(root) / "claims.yaml", Path(root) / "cases.parquet"
+        claims = {"a": entry("direction", convergence, ["x"]), "b": entry("alignment", alignment, ["x"])}
+        registry.write_text(yaml.safe_dump(claims))
+        table.to_parquet(cases, index=False)
+        return json.loads(run("calibrate", "--cases", cases, "--registry", registry))
 
 
 def thresholds(name: str, values: dict[str, float]):

@@ -53,6 +53,12 @@ def smooth():
     return adapt.function_map(lambda flat: (y * outputs(flat))[:, None], 3), start
 
 
+def linear():
+    """Margins ⟨w, z_i⟩ of 6 examples, and weights (3,) at which ℒ < ℓ(0)."""
+    z = normal(10, 6, 3) * torch.tensor([0.2, 1.0, 1.0]) + torch.tensor([1.0, 0.0, 0.0])
+    return adapt.function_map(lambda w: (z @ w)[:, None], 1), torch.tensor([4.0, 0.5, -0.5], dtype=torch.float64)
+
+
 def inhomogeneous():
     """A smooth map without a degree on 6 examples, W₂ tanh(W₁ x) + b, and weights (17,) with positive margins."""
     x, start = normal(3, 6, 3), normal(4, 17)
