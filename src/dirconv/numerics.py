@@ -67,7 +67,7 @@ SHARED = {  # parts that several plugins or stages go through, and the module of
     "desingularize": "claims.desingularize",
     "halving": "claims.halving",
     "judging": "claims.judging",
-    "calibrating": "claims.calibration",
+    "calibration": "claims.calibration",
     "figure_style": "figures._style",
     "figure_sources": "figures",
     "page": "report",
@@ -140,7 +140,7 @@ def of_stage(stage: str, specification: Mapping[str, Any]) -> dict[str, int]:
         "problem": lambda: plugins("problem", spec["problem"]["name"]),
         "claim": lambda: ["judging", *plugins("rule", spec["rule"])],
         "calibrate": lambda: [
-            *("calibrating", "judging", *plugins("rule", *spec["rules"]), *plugins("calibration", *spec["sets"]))
+            *("calibration", "judging", *plugins("rule", *spec["rules"]), *plugins("calibration", *spec["sets"]))
         ],
         "figure": lambda: ["figure_sources", *plugins("figure", spec["figure"])],
         "audit": lambda: ["page"],

@@ -211,6 +211,7 @@ def rule(name: str) -> str:
 def entry(name: str, thresholds: dict[str, float], runs: list[str], halved: str | None = None) -> dict[str, Any]:
     """An entry of a registry of claims."""
     written = {
+        "part": "paper",
         "title": "A claim",
         "statement": "It is so.",
         "source": "here",
@@ -305,6 +306,16 @@ def drawn(name: str, runs: list[tuple[str, dict[str, pd.DataFrame], dict[str, An
     return table
 
 
+def style() -> ModuleType:
+    """colours, sequence, kinds."""
+    return _module("figures").style
+
+
+def words() -> ModuleType:
+    """number, interval: how the audit page writes them."""
+    return _module("report._words")
+
+
 # the command line
 
 
@@ -325,5 +336,6 @@ def resolved(study: Path, job: str, name: str, *more: Any) -> dict[str, Any]:
 
 
 def fields(value: Any) -> dict[str, float]:
-    """The numbers of a dataclass."""
-    return {key: float(number) for key, number in dataclasses.asdict(value).items()}
+    """The numbers of a dataclass or a named tuple."""
+    numbers = value._asdict() if hasattr(value, "_asdict") else dataclasses.asdict(value)
+    return {key: float(number) for key, number in numbers.items()}

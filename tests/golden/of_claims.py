@@ -35,15 +35,22 @@ def judged(rule: str, thresholds: dict, build=network_run) -> Numbers:
     return numbers_of(adapt.verdict(rule, thresholds, runs))
 
 
+def separated_run(*words, **options):
+    """As `problem_run`, from a start with ℒ < ℓ(0): where the flow of a problem starts, and `limit` counts τ from."""
+    member, read, record = problem_run(*words, **options)
+    return member, {**read, "path": read["path"].assign(below=True)}, record
+
+
 # a rule, its thresholds, what it reads, and the parts that it goes through
 FIT = ("tail_statistics",)
+LIMIT = ("convergence", *FIT)
 for rule, values, build, parts in (
-    ("direction", CONVERGENCE, network_run, FIT),
-    ("snapshot_chords", CONVERGENCE, network_run, FIT),
-    ("margins", CONVERGENCE, network_run, FIT),
-    ("saliency", CONVERGENCE, network_run, FIT),
+    ("direction", CONVERGENCE, network_run, LIMIT),
+    ("snapshot_chords", CONVERGENCE, network_run, LIMIT),
+    ("margins", CONVERGENCE, network_run, LIMIT),
+    ("saliency", CONVERGENCE, network_run, LIMIT),
     ("alignment", ALIGNMENT, network_run, FIT),
-    ("lyu_li", {**CONVERGENCE, "violation": 0.05}, network_run, FIT),
+    ("lyu_li", {**CONVERGENCE, "violation": 0.05}, network_run, LIMIT),
     ("risk", {"growth_ratio": 1.0, "log_inverse_risk": 30.0, "rise": 2.0}, network_run, ()),
     ("smoothed_margin", {"fall": 1e-4, "error_factor": 1e4}, network_run, ()),
     ("identities", {"violation": 0.1, "broken": 1.0}, network_run, ()),
@@ -51,13 +58,13 @@ for rule, values, build, parts in (
     ("desingularized", {"exponent": 0.05, "since": 0.5, "tau": 1.0}, network_run, ("desingularize", *FIT)),
     ("homogeneity", {"supported": 1e-6, "contradicted": 1e-3}, network_run, ()),
     ("late_radius", {"gain": 0.05, "tau": 1.0}, network_run, ()),
-    ("chords", CONVERGENCE, problem_run, FIT),
+    ("chords", CONVERGENCE, separated_run, LIMIT),
     ("max_margin", {"angle": 1e-4, "rate": 0.02, "gap": 1e-9}, problem_run, ("fits", *FIT)),
     ("rank_one", {"ratio": 0.01, "neighbour": 0.01, "rate": 0.02}, problem_run, ("fits", *FIT)),
     ("margin_ratio", {"ratio": 0.99, "ahead": 2.0, "gap": 1e-8}, problem_run, ()),
     ("surface", {"turned": 0.05, "far": 0.05, "same": 0.01, "tau": 1.0}, problem_run, ()),
     ("step_order", ORDER, problem_run, ("fits",)),
-    ("stabilization", {"exponent": 1.0, "near": 0.01, "far": 0.3, "tau": 2.0}, problem_run, ("fits",)),
+    ("stabilization", {"exponent": 1.0, "near": 0.01, "far": 0.3, "tau": 2.0}, separated_run, ("fits",)),
     ("one_direction", {"same": 0.01, "apart": 0.05, "tau": 1.0}, problem_run, ()),
     ("start_to_limit", {"near": 0.1, "far": 0.3, "tau": 1.0}, problem_run, ()),
     ("classified", {"steps": 1000.0}, problem_run, ()),

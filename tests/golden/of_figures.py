@@ -130,4 +130,21 @@ for name, runs, parts in (
     ("widths", DENSE, ()),
 ):
     # ten digits are written
-    golden(f"figure.{name}", *parts, relative=1e-8)(functools.partial(shown, name, runs))
+    golden(f"figure.{name}", "figure_sources", *parts, relative=1e-8)(functools.partial(shown, name, runs))
+
+
+@golden("figure_style")
+def of_figure_style() -> Numbers:
+    """Colours; a picture's look beyond them is not recorded."""
+    style = adapt.style()
+    shades = {"runs": style.colours("abcdefghijkl").values(), "order": style.sequence(5), "kinds": style.kinds(9)}
+    return {name: [float(channel) for shade in of for channel in shade] for name, of in shades.items()}
+
+
+@golden("page")
+def of_page() -> Numbers:
+    """How numbers are written."""
+    values = [None, 0, 12345, -3, 0.0, 1.23456, 1e-7, -2.5e12, 1 - 3e-6, 1e-3]
+    words = adapt.words()
+    intervals = [words.interval(1.0, 0.5, 2.0), words.interval(1.0, 1.0, 1.0), words.interval(None, None, None)]
+    return {"numbers": [words.number(value) for value in values], "intervals": intervals}

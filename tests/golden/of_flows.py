@@ -172,7 +172,9 @@ def of_dopri5() -> Numbers:
     return ended(cubic, "exponential", start, {"method": "dopri5", "tolerance": 1e-5, "segment": 0.05}, steps=5)
 
 
-@golden("flow", "point", "flow.rk4", "flow.proximal", "step_control", "dual", "losses", "margin_map", relative=1e-8)
+@golden(
+    "flow", "goals", "point", "flow.rk4", "flow.proximal", "step_control", "dual", "losses", "margin_map", relative=1e-8
+)
 def of_flow() -> Numbers:
     """Goals, levels of the risk at which weights are kept, and progress."""
     cubic, start = smooth()
@@ -248,7 +250,7 @@ def seeds():
     return adapt.ensemble_map(lambda flat, x, y: y * outputs(flat, x), (x, y), 3), start
 
 
-@golden("ensemble", "step_control", "dual", "ensemble_map", "losses", "flow", relative=1e-8)
+@golden("ensemble", "goals", "step_control", "batched_dual", "dual", "ensemble_map", "losses", "flow", relative=1e-8)
 def of_ensemble() -> Numbers:
     maps, start = seeds()
     weights, taken = adapt.descend(maps, "exponential", start, 0.02, 400)

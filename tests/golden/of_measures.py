@@ -108,7 +108,8 @@ def of_trajectory() -> Numbers:
 
 
 for measure in ("direction", "errors", "layers", "path", "sketch", "training"):
-    golden(f"measure.{measure}", *MEASURE)(functools.partial(both, measure))
+    turns = ("geometry",) if measure in ("direction", "sketch") else ()
+    golden(f"measure.{measure}", *turns, *MEASURE)(functools.partial(both, measure))
 
 # float32 in the tables
 for measure in ("margins", "saliency"):

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from dirconv.report import _view, _words
 
 NUMERICS = 1
-GOES_THROUGH = ("calibrating",)
+GOES_THROUGH = ("calibration",)
 
 # characters that Markdown would read as markup, where it would
 MARKUP = re.compile(r"([\\`*|$]|(?<!\w)_|_(?!\w)|<(?=\S)|~(?=\S)|&(?=#|\w+;)|\](?=[(\[:]))")
