@@ -27,7 +27,7 @@ def ended(margin_map, loss: str, start: torch.Tensor, options: dict, **stop) -> 
     found["steps"] = float(every[-1].state.step)
     found["evaluations"] = float(every[-1].state.evaluations)
     found["jacobians"] = float(every[-1].state.jacobians)
-    found["resolution over margin"] = every[-1].resolution / abs(every[-1].smallest_margin)
+    found["resolution in roundings of the margin"] = every[-1].resolution / abs(every[-1].smallest_margin) * 2**53
     found["landed"] = float(sum(step.landed for step in every))
     found["stop"] = str(events[-1].stop)
     found["direction"] = entries(every[-1].state.weights / every[-1].state.weights.norm(), 9)
@@ -79,11 +79,15 @@ def of_proximal() -> Numbers:
     """On smooth maps, to a moderate τ, with and without a degree."""
     cubic, start = smooth()
     tanh, first = inhomogeneous()
+    margins, far = linear()
     half = {"method": "proximal", "tolerance": 0.025, "land": 0.2}
+    few = {"method": "proximal", "tolerance": 0.3, "slack": 0.01, "largest_step": 0.5, "land": 0.5}
     return {
         **prefixed("exponential", ended(cubic, "exponential", start, {"method": "proximal"}, tau=1.5)),
         **prefixed("logistic, half", ended(cubic, "logistic", 1.5 * start, half, tau=0.5)),
         **prefixed("no degree", ended(tanh, "exponential", first, {"method": "proximal", "tolerance": 0.1}, steps=25)),
+        # margins so far apart that examples are left out, and taken in when the direction has turned
+        **prefixed("left out", ended(margins, "exponential", 60 * far, few, tau=1.0)),
     }
 
 
@@ -180,10 +184,11 @@ def of_flow() -> Numbers:
         "cos": (explicit, {"cos": 0.5}),
         "steps": (implicit, {"steps": 7}),
         "tail": (implicit, {"tail": 0.05}),
+        "above l(0)": (explicit, {"steps": 3}),
     }
     for name, (method, goal) in goals.items():
         # the tail of a linear map's flow soon decays fast enough to be integrable
-        margin_map, first = linear() if name == "tail" else (cubic, start)
+        margin_map, first = linear() if name == "tail" else (cubic, 0.5 * start if name == "above l(0)" else start)
         events = adapt.followed(margin_map, "exponential", first, method, **{"steps": 60, **goal})
         last = events[-1]
         found[f"{name}: stop"] = str(last.stop)

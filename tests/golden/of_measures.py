@@ -79,7 +79,7 @@ def columns(table: pd.DataFrame) -> Numbers:
                 counts = values.value_counts(sort=False, dropna=False)
                 found[name] = [f"{key} {count}" for key, count in counts.items()]
             continue
-        numbers = values.to_numpy(dtype=float)
+        numbers = values.to_numpy(dtype=float) * (2.0**53 if name == "resolution" else 1.0)
         known = numbers[np.isfinite(numbers)]
         found[f"{name}: known"] = float(len(known))
         if len(known):

@@ -24,6 +24,8 @@ def solved(options: dict, seeds: tuple[int, ...] = (0,)) -> Numbers:
     for seed, run in zip(seeds, adapt.solved(options, list(seeds)), strict=True):
         found[f"seed {seed}: stop"] = run.stop
         for table, rows in run.tables.items():
+            if table == "atoms":  # near the optimum masses may go from one to another
+                continue
             rows = rows.drop(columns=[name for name in NOISE if name in rows])
             found |= {f"seed {seed}, {table}, {label}": value for label, value in columns(rows).items()}
     return found
@@ -79,7 +81,7 @@ problem(
     absolute=1e-10,
 )
 # the solver's tolerance is relative 10⁻⁸ here, and its steps are chosen by error estimates
-problem("mexican_hat", {"turns": {"turns": 1.0, "points": 30, "tolerance": 1e-8}}, relative=1e-6, absolute=1e-9)
+problem("mexican_hat", {"turns": {"turns": 1.0, "points": 30, "tolerance": 1e-8}}, relative=1e-6, absolute=1e-12)
 DENSE = {**SHORT, "width": 4, "examples": 8}
 problem(
     "dense",
@@ -181,9 +183,10 @@ def of_signed_measure() -> Numbers:
     for dimension in (2, 3):
         x, y = labelled(dimension, 6)
         best = signed_measure.solve(x, y)
-        masses = best.predictor[:, -1]
         found[f"{dimension}: margin"] = [best.lower, best.upper]
-        found[f"{dimension}: masses"] = sorted(masses[np.abs(masses) > 1e-6].tolist())
+        # of the atoms only what they attain: near the optimum masses may go from one to another
+        attained = best.predictor[:, -1] @ signed_measure.features(best.predictor[:, :-1], x) * y
+        found[f"{dimension}: attained"] = float(attained.min())
         found[f"{dimension}: regions"] = float(len(signed_measure.regions(x)))
         points, bounds = signed_measure.critical(x, y, np.full(6, 1 / 6), signed_measure.regions(x))
         found[f"{dimension}: critical"] = [float(bounds.max()), float(np.abs(points).sum())]

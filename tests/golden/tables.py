@@ -46,7 +46,7 @@ def summed(tau: np.ndarray, values: np.ndarray) -> np.ndarray:
 def path(kind: str, seed: int, degree: int | None, tolerance: float, loss_at_zero: float = 0.0) -> pd.DataFrame:
     """The table `path`."""
     tan = SPEEDS[kind](TAU) * wave(TAU, seed) * (1 + 0.05 * seed)
-    zeta = summed(TAU, tan)
+    zeta = 1.03 * summed(TAU, tan)  # as where steps go to and fro
     norm = 3.0 * np.exp(TAU)
     smoothed = 0.2 * np.exp((degree or 2) * 1.02 * summed(TAU, tan**2))
     smoothed[60] *= {"open": 0.97, "circles": 0.5}.get(kind, 1.0)  # a fall
@@ -117,7 +117,8 @@ def of_a_network(kind: str, seed: int, degree: int | None, tolerance: float = 0.
     number = np.tile(np.arange(len(names)), len(at))
     share = (1 + number) / (1 + np.arange(len(names))).sum()
     grown = np.repeat(np.exp(2 * tau), len(names))
-    layers["layer_norm"] = np.sqrt(grown + 0.3 * number)  # balanced: what differs stays
+    drift = {"converges": 1e-3, "creeps": 0.1, "circles": 0.4}.get(kind, 0.0)  # balanced layers' differences stay
+    layers["layer_norm"] = np.sqrt(grown * (1 + drift * number) + 0.3 * number)
     layers["cos"] = np.repeat(1 / np.hypot(1, SPEEDS[kind](tau)), len(names)) - 0.01 * number
     layers["weight_share"], layers["gradient_share"] = 1 / len(names), share
 
@@ -228,7 +229,10 @@ def of_a_problem(kind: str, seed: int, width: int = 8, dimension: int = 2) -> di
         {
             "step": start_steps * worst / 20,
             "arc": arc,
-            "time": arc * (1 + arc) * (1 + 0.1 * seed) * {"creeps": width, "open": 3.0}.get(kind, 30 / width),
+            "time": arc
+            * (1 + arc)
+            * (1 + 0.1 * seed)
+            * {"creeps": width, "open": 3.0 * width**0.2}.get(kind, 30 / width),
             "ln_risk": excess,
             "norm": 2.9 + 0.1 * arc,
             "smoothed_margin": -0.3 + 0.32 * arc,
