@@ -3,7 +3,7 @@
 import pytest
 
 from dirconv.errors import UserError
-from dirconv.study import references, validate
+from dirconv.study import validate
 
 
 def study(**run):
@@ -25,7 +25,7 @@ def test_a_probe_is_a_member_of_its_own_and_moves_no_specification():
     ]
     assert probed.specifications.flow("first_pair", 0) == plain.specifications.flow("first_pair", 0)
     assert probed.specifications.probe("first_pair", 3, "generalization")["probe"] == "generalization"
-    chain = references.chain(probed, "first_pair/generalization-seed0")
+    chain = probed.chain("first_pair/generalization-seed0")
     assert [job.stage for job in chain] == ["data", "train", "flow", "probe"]
     assert "late_generalization" not in plain.claims
 
