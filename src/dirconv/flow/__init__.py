@@ -83,12 +83,13 @@ _MEASURED = tuple(field.name for field in dataclasses.fields(Step) if field.name
 
 
 def path_table(steps: pd.DataFrame) -> pd.DataFrame:
-    """The table `path`, its columns in order: those of `Step.row` and three more.
+    """The table `path`: `steps` has the columns of `Step.row` and three more, which go behind zeta.
 
     tan: tan ∠ of the velocity. smoothed_margin: ã, NaN without a degree. below: whether ℒ < ℓ(0).
     """
-    first = ["step", "tau", "evaluations", "jacobians", "zeta", "tan", "smoothed_margin", "below"]
-    return steps[[*first, *(name for name in steps if name not in first)]]
+    derived = ["tan", "smoothed_margin", "below"]
+    measured = [name for name in steps if name not in derived]
+    return steps[[*measured[:5], *derived, *measured[5:]]]
 
 
 class Underflow(ArithmeticError):

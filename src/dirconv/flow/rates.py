@@ -29,7 +29,7 @@ from dirconv.losses import Loss
 
 NUMERICS = 1
 QUANTITIES = ("smoothed_margin", "path_length")
-COLUMNS = ("quantity", "left", "radial", "spherical", "difference")
+FIELDS = ("quantity", "left", "radial", "spherical", "difference")
 
 
 def decompose(
@@ -59,7 +59,7 @@ def decompose(
         (float(direction.norm()) / clock, 0.0, float(spherical.norm()) / (math.sqrt(square) * clock)),
     ]
     return [
-        dict(zip(COLUMNS, (quantity, *sides, _difference(*sides)), strict=True))
+        dict(zip(FIELDS, (quantity, *sides, _difference(*sides)), strict=True))
         for quantity, sides in zip(QUANTITIES, rows, strict=True)
     ]
 

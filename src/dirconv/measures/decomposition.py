@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 
 from dirconv.flow.point import resolution
-from dirconv.flow.rates import COLUMNS, decompose
+from dirconv.flow.rates import FIELDS, decompose
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory
 
 NUMERICS = 1
 GOES_THROUGH = ("point", "rates")
 SNAPSHOTS = 12
-TYPES = {
+COLUMNS = {
     **{"snapshot": "int64", "step": "int64", "tau": "float64", "ln_risk": "float64", "norm": "float64"},
-    **{"resolution": "float64", **dict.fromkeys(COLUMNS, "float64"), "quantity": "str"},
+    **{"resolution": "float64", **dict.fromkeys(FIELDS, "float64"), "quantity": "str"},
 }
 
 
@@ -48,7 +48,7 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
         blur = resolution(exact, p)
         parts = decompose(trajectory.loss, exact.degree, weights, p, velocity, rates(exact, weights, velocity))
         rows += [{**row._asdict(), "resolution": blur, **part} for part in parts]
-    return pd.DataFrame(rows, columns=list(TYPES)).astype(TYPES)
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def rates(margin_map: NetworkMap, weights: Tensor, velocity: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ class Kept:
                 blur = {"resolution": ROUNDING_DOUBLE * float(p.min().abs())}
                 sides = rates.decompose(self.loss, self.maps.degree, w, p[:, None], v, rate[:, None])
                 parts += [{**row, **blur, **side} for side in sides]
-        return pd.DataFrame(parts, columns=[*self.at.columns, "resolution", *rates.COLUMNS])
+        return pd.DataFrame(parts, columns=[*self.at.columns, "resolution", *rates.FIELDS])
 
 
 def run(
