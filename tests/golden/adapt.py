@@ -35,15 +35,6 @@ def _module(*names: str) -> ModuleType:
     raise ModuleNotFoundError(f"none of {', '.join(names)}")
 
 
-def versions() -> dict[str, int] | None:
-    """The version of every part; None where parts have none yet."""
-    try:
-        from dirconv import numerics
-    except ImportError:  # before the modules declare NUMERICS
-        return None
-    return {part: numerics.version(part) for part in numerics.parts()}
-
-
 def module(package: str, name: str) -> ModuleType:
     """The module of that name in an open registry: data, models, flow, measures, probes, problems, figures, rules."""
     if package == "flow":

@@ -19,7 +19,7 @@ class Case:
     """
 
     name: str
-    parts: tuple[str, ...]  # of dirconv.numerics: whose code the numbers go through
+    parts: tuple[str, ...]  # of dirconv.numerics: those that it is there for, and others that they are run with
     run: Callable[[], Numbers]
     relative: float
     absolute: float

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from case import Numbers, golden
-from maps import digits, normal, normalized, on_digits
+from maps import digits, normal, normalized, on_digits, weights_for
 
 MEASURE = ("trajectory", "margin_map", "losses")
 
@@ -123,9 +123,14 @@ def of_decomposition() -> Numbers:
 
 
 # a central difference of step 10⁻⁵: rounding errors of 10⁻¹⁶ over it
-@golden("probe.degree", *MEASURE, relative=1e-8)
+@golden("probe.degree", "network.alexnet", "initial_weights", *MEASURE, relative=1e-9, absolute=1e-9)
 def of_degree() -> Numbers:
-    return both("degree", "probes")
+    """And of a deep network: the difference's own error is of the third order in the scale."""
+    network, degree, _ = adapt.network({"name": "alexnet", "width": 0.0625}, 3, 1)
+    images, labels = normal(61, 3, 3, 32, 32), torch.ones(3, dtype=torch.float64)
+    deep = adapt.network_map(network.double(), images, labels, degree)
+    table = adapt.module("probes", "degree").table(straight(deep, deep, weights_for(deep, 62), "logistic"))
+    return both("degree", "probes") | {f"deep: {label}": value for label, value in columns(table).items()}
 
 
 # an attack's steps go to and fro across the boundary

@@ -58,7 +58,7 @@ problem(
 problem(
     "squared_relu",
     {
-        "cover": {**SHORT, "neurons": 8, "examples": 6},
+        "cover": {**SHORT, "neurons": 8, "examples": 10},
         "trained": {**SHORT, "neurons": 6, "examples": 6, "dimension": 3, "trained": True, "start": "random"},
     },
     *FOLLOWED,
@@ -106,7 +106,7 @@ problem(
     "dense_descents",
     {
         "soft_relu": {
-            **DENSE, "activation": "soft_relu", "tau": 0.1, "land": 0.02, "steps": 30,
+            **DENSE, "layers": 3, "examples": 12, "activation": "soft_relu", "tau": 0.1, "land": 0.02, "steps": 30,
             "fractions": [0.125, 0.5], "batches": [4], "adam": [0.003],
         }
     },

@@ -8,8 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import adapt
 from case import Case, Numbers
+
+from dirconv import numerics
 
 FOLDER = Path(__file__).parent / "numbers"
 CHANGELOG = Path(__file__).parents[2] / "CHANGELOG.md"
@@ -26,11 +27,8 @@ def read(name: str) -> dict[str, Any] | None:
 
 
 def versions(case: Case) -> dict[str, int]:
-    """Today's version of each part that the case guards; 1 where parts have no versions yet."""
-    known = adapt.versions()
-    if known is None:  # TODO: goes with the first NUMERICS
-        return dict.fromkeys(case.parts, 1)
-    return {part: known[part] for part in case.parts}
+    """Today's version of each part that the case goes through: those it names, and all that these go through."""
+    return numerics.through(*case.parts)
 
 
 def write(case: Case, numbers: Numbers) -> None:
@@ -49,14 +47,19 @@ def write(case: Case, numbers: Numbers) -> None:
 
 
 def moved(case: Case, before: dict[str, Any], numbers: Numbers) -> list[str]:
-    """A line for each label whose numbers are not those recorded."""
-    old = before["numbers"]
-    lines = [f"{label}: recorded, but no longer there" for label in old if label not in numbers]
-    lines += [f"{label}: not recorded" for label in numbers if label not in old]
-    for label, value in numbers.items():
-        if label in old and (difference := _difference(case, old[label], _plain(value))):
+    """A line for each recorded label whose numbers are not those recorded."""
+    lines = []
+    for label, old in before["numbers"].items():
+        if label not in numbers:
+            lines.append(f"{label}: recorded, but no longer there")
+        elif difference := _difference(case, old, _plain(numbers[label])):
             lines.append(f"{label}: {difference}")
     return lines
+
+
+def new(before: dict[str, Any], numbers: Numbers) -> list[str]:
+    """A line for each label that has not been recorded."""
+    return [f"{label}: not recorded" for label in numbers if label not in before["numbers"]]
 
 
 def unlogged(part: str, version: int) -> list[int]:

@@ -43,15 +43,17 @@ def summed(tau: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.r_[0.0, np.cumsum((values[1:] + values[:-1]) / 2 * np.diff(tau))]
 
 
-def path(kind: str, seed: int, degree: int | None, tolerance: float, loss_at_zero: float = 0.0) -> pd.DataFrame:
-    """The table `path`."""
+def path(
+    kind: str, seed: int, degree: int | None, tolerance: float, loss_at_zero: float = 0.0, since: float = BELOW
+) -> pd.DataFrame:
+    """The table `path`, with ℒ < ℓ(0) from the τ `since` on."""
     tan = SPEEDS[kind](TAU) * wave(TAU, seed) * (1 + 0.05 * seed)
     zeta = 1.03 * summed(TAU, tan)  # as where steps go to and fro
     norm = 3.0 * np.exp(TAU)
     smoothed = 0.2 * np.exp((degree or 2) * 1.02 * summed(TAU, tan**2))
     smoothed[60] *= {"open": 0.97, "circles": 0.5}.get(kind, 1.0)  # a fall
     margin = smoothed * norm ** (degree or 2)
-    ln_risk = np.where(TAU < BELOW, 0.4, -margin) + loss_at_zero
+    ln_risk = np.where(since > TAU, 0.4, -margin) + loss_at_zero
     number = np.arange(len(TAU))
     return pd.DataFrame(
         {
@@ -206,7 +208,7 @@ def generalization(kind: str, at: pd.DataFrame) -> pd.DataFrame:
 @functools.cache
 def of_a_problem(kind: str, seed: int, width: int = 8, dimension: int = 2) -> dict[str, pd.DataFrame]:
     """The tables of every kind of problem together."""
-    steps = path(kind, seed, DEGREE, 0.01)
+    steps = path(kind, seed, DEGREE, 0.01, since=0.0)  # a problem's flow starts where ℒ < ℓ(0)
     kept = steps[steps["landed"] | (steps["step"] == 0) | (steps["step"] == 8)]
     at = kept[["step", "tau", "ln_risk", "norm"]].reset_index(drop=True)
     at.insert(0, "snapshot", np.arange(len(at)))
