@@ -27,19 +27,14 @@ from dirconv.margins.network import NetworkMap
 from dirconv.options import plugin
 
 
-def _module(*names: str) -> ModuleType:
-    """The first of these modules of dirconv that there is: where it is going, and where it was."""
-    for name in names:
-        with contextlib.suppress(ModuleNotFoundError):
-            return importlib.import_module(f"dirconv.{name}")
-    raise ModuleNotFoundError(f"none of {', '.join(names)}")
+def _module(name: str) -> ModuleType:
+    """The module dirconv.<name>."""
+    return importlib.import_module(f"dirconv.{name}")
 
 
 def module(package: str, name: str) -> ModuleType:
     """The module of that name in an open registry: data, models, flow, measures, probes, problems, figures, rules."""
-    if package == "flow":
-        return _module(f"flow.methods.{name}", f"flow.{name}")
-    return plugin({"rules": "claims.rules"}.get(package, package), name, "golden")
+    return plugin({"rules": "claims.rules", "flow": "flow.methods"}.get(package, package), name, "golden")
 
 
 # margin maps and networks
@@ -64,9 +59,8 @@ def network(options: dict[str, Any], channels: int, outputs: int, seed: int = 0,
 
 def homogeneity(margin_map: Any, weights: Tensor, scales: tuple[float, ...], seed: int) -> pd.DataFrame:
     """A row a scale: scale, degree, estimated_degree, deviation."""
-    found = _module("homogeneity", "margins")
-    check = getattr(found, "deviations", None) or found.homogeneity
-    return pd.DataFrame(check(margin_map, weights, scales, torch.Generator().manual_seed(seed)))
+    generator = torch.Generator().manual_seed(seed)
+    return pd.DataFrame(_module("homogeneity").deviations(margin_map, weights, scales, generator))
 
 
 def batch_gradient(margin_map: Any, loss: Any, arithmetic: str):
@@ -95,30 +89,30 @@ def trained(margin_map: Any, loss: str, **options):
 
 def followed(margin_map: Any, loss: str, start: Tensor, options: dict[str, Any], **stop) -> list:
     """Every event of a flow."""
-    goals = _module("goals", "options").Stop(**stop)
+    goals = _module("goals").Stop(**stop)
     spec = flow.from_options(options)
     return list(flow.follow(margin_map, losses.get(loss), spec, goals, flow.State.at_start(start.clone())))
 
 
 def dual() -> ModuleType:
     """solve(a, b, start) → q, ln_q."""
-    return _module("flow.dual", "flow._dual")
+    return _module("flow.dual")
 
 
 def descend(maps: Any, loss: str, weights: Tensor, step: float, most: int) -> tuple[Tensor, Tensor]:
     """From initialization to ℒ < ℓ(0): weights and numbers of steps."""
-    return _module("flow.ensemble", "flow._ensemble").descend(maps, losses.get(loss), weights, step, most)
+    return _module("flow.ensemble").descend(maps, losses.get(loss), weights, step, most)
 
 
 def followed_ensemble(maps: Any, loss: str, weights: Tensor, tau: float, **options) -> list:
     """Every seed's path: steps (table), weights (kept directions), stop."""
-    goals = _module("goals", "options").Stop(tau=tau)
-    return _module("flow.ensemble", "flow._ensemble").follow(maps, losses.get(loss), weights, goals, **options)
+    goals = _module("goals").Stop(tau=tau)
+    return _module("flow.ensemble").follow(maps, losses.get(loss), weights, goals, **options)
 
 
 def decompose(loss: str, degree: int, weights: Tensor, margins: Tensor, velocity: Tensor, rates: Tensor) -> list[dict]:
     """The flow's rates split: left, radial, spherical of each quantity."""
-    rooms = _module("flow.rates", "measures._decomposition")
+    rooms = _module("flow.rates")
     return rooms.decompose(losses.get(loss), degree, weights, margins, velocity, rates)
 
 
@@ -158,7 +152,7 @@ def solved(options: dict[str, Any], seeds: list[int]) -> list:
 
 def small_networks() -> ModuleType:
     """Fully connected networks on digits: Network, images, start, output, hidden, margin_map."""
-    return _module("problems._fully_connected", "problems._dense")
+    return _module("problems._dense")
 
 
 # claims
@@ -176,27 +170,17 @@ def secants(tau: np.ndarray, travelled: np.ndarray):
 
 def line(x: np.ndarray, y: np.ndarray):
     """A straight line and its slope's interval."""
-    return _module("claims.fits", "claims._line").line(x, y)
+    return _module("claims.fits").line(x, y)
 
 
 def rate(tau: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:
     """How fast values fall exponentially."""
-    return _module("claims.fits", "claims._rate").rate(tau, values)
+    return _module("claims.fits").rate(tau, values)
 
 
 def exponent(tau: np.ndarray, zeta: np.ndarray, margin: np.ndarray, since: float):
     """Of a desingularizing function."""
-    return _module("claims.desingularize", "claims._desingularize").exponent(tau, zeta, margin, since)
-
-
-RULES = {"width_slope": "wider", "classified": "reached"}  # to be called so; as they are called in an older tree
-
-
-def rule(name: str) -> str:
-    """A rule's name in this tree."""
-    from dirconv.options import modules
-
-    return name if name in modules("claims.rules") else RULES[name]
+    return _module("claims.desingularize").exponent(tau, zeta, margin, since)
 
 
 def entry(name: str, thresholds: dict[str, float], runs: list[str], halved: str | None = None) -> dict[str, Any]:
@@ -207,7 +191,7 @@ def entry(name: str, thresholds: dict[str, float], runs: list[str], halved: str 
         "statement": "It is so.",
         "source": "here",
         "runs": runs,
-        "rule": rule(name),
+        "rule": name,
         "thresholds": thresholds,
         "expected": "open",
         "figure": "path_length",
@@ -232,7 +216,7 @@ def verdict(
         registry.write_text(yaml.safe_dump({"claim": entry(name, values, judged + [halved] * bool(halved), halved)}))
         for folder, tables, record in runs:
             place = Path(root) / "measures" / folder
-            needed = _tables(module("rules", rule(name)))
+            needed = module("rules", name).RULE.tables
             for table in needed:
                 artifacts.write_table(place / f"{table}.parquet", tables[table])
             artifacts.write_manifest(place, [f"{table}.parquet" for table in needed], record)
@@ -241,21 +225,9 @@ def verdict(
         return artifacts.read_json(out)
 
 
-def _tables(chosen: ModuleType) -> tuple[str, ...]:
-    """The tables that a rule reads."""
-    declared = getattr(chosen, "RULE", None)
-    return chosen.TABLES if declared is None else declared.tables
-
-
 def calibration() -> ModuleType:
     """cases(set), verdicts(table, thresholds), judge(table, thresholds)."""
     return _module("claims.calibration")
-
-
-def calibration_set(name: str) -> list:
-    """The cases of a set: family, table, truth."""
-    older = {"mixed": "fair", "ridges": "seen"}
-    return calibration().cases(name if name in calibration().SETS else older[name])
 
 
 def judged_from_outside(table: pd.DataFrame, convergence: dict[str, float], alignment: dict[str, float]) -> list[dict]:
@@ -270,7 +242,7 @@ def judged_from_outside(table: pd.DataFrame, convergence: dict[str, float], alig
 
 def thresholds(name: str, values: dict[str, float]):
     """A rule's thresholds."""
-    return module("rules", rule(name)).Thresholds(**values)
+    return module("rules", name).Thresholds(**values)
 
 
 # figures
@@ -278,21 +250,17 @@ def thresholds(name: str, values: dict[str, float]):
 
 def drawn(name: str, runs: list[tuple[str, dict[str, pd.DataFrame], dict[str, Any]]]) -> pd.DataFrame:
     """The data that a figure shows, of runs given by folder, tables and manifest. No picture is written."""
-    from dirconv import figures
-    from dirconv.figures import Source
-
-    chosen = module("figures", name)
-    declared = getattr(chosen, "FIGURE", None)
-    needed = chosen.TABLES if declared is None else declared.tables
-    optional = getattr(chosen, "OPTIONAL", ()) if declared is None else declared.optional
-    sources = [
-        Source(folder, {table: tables[table] for table in (*needed, *(t for t in optional if t in tables))}, record)
-        for folder, tables, record in runs
-    ]
     import matplotlib.pyplot as plt
 
-    with figures.style.applied():
-        _, table = (chosen.draw if declared is None else getattr(declared, "draw", chosen.draw))(sources)
+    from dirconv.figures import Source, style
+
+    chosen = module("figures", name)
+    sources = [
+        Source(folder, {table: tables[table] for table in chosen.FIGURE.tables_in(tables)}, record)
+        for folder, tables, record in runs
+    ]
+    with style.applied():
+        _, table = chosen.draw(sources)
     plt.close("all")
     return table
 

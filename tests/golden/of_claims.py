@@ -195,7 +195,7 @@ def of_desingularize() -> Numbers:
 
 def calibrated(name: str) -> Numbers:
     """A set's trajectories, and the verdicts on one of twelve of them."""
-    known = adapt.calibration_set(name)
+    known = adapt.calibration().cases(name)
     chosen = {
         "direction_converges": adapt.thresholds("direction", CONVERGENCE),
         "alignment": adapt.thresholds("alignment", ALIGNMENT),
