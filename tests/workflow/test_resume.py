@@ -143,7 +143,7 @@ def test_two_processes_do_not_share_a_run(study, done, tmp_path):
         command = arguments("flow", spec, tmp_path / "out", tmp_path / "checkpoints", done.results, "digits")
         run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2
-    assert "another process is at this run" in run.stderr
+    assert "another process works on this run" in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
 
 

@@ -50,7 +50,7 @@ def run(
             memory = {name: torch.from_numpy(array).to(device) for name, array in tensors.items() if name != WEIGHTS}
             state = flow.State(torch.from_numpy(tensors[WEIGHTS]).to(device), memory=memory, **record["state"])
             rows, taken, highest = record["rows"], record["taken"], record["highest"]
-            progress.line(f"goes on from step {state.step}")
+            progress.line(f"resumes at step {state.step}")
         events = flow.follow(
             margin_map,
             losses.get(spec["loss"]),
