@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from dirconv.margins.jacobian import Jacobian
 
 Pullback = Callable[[Tensor], Tensor]
 
@@ -43,7 +46,13 @@ class MarginMap(Protocol):
         """Margins at `weights` and the map q ↦ Σ q_ik ∇p_ik(W), (n, K−1) → (D,), float64."""
 
     def rows(self, weights: Tensor, examples: Tensor) -> Rows:
-        """The Jacobian's rows of `examples` (m,) at `weights`; ValueError where batch statistics couple examples."""
+        """The Jacobian's rows of `examples` (m,) at `weights`.
+
+        Where batch statistics couple the examples, a row costs a backward pass through the whole chunk of its example.
+        """
+
+    def jacobian(self, weights: Tensor, examples: Tensor) -> tuple[Tensor, Jacobian]:
+        """Margins (m, K−1) of `examples` (m,), float64, and their m (K−1) rows, in the precision of the network."""
 
     def precise(self) -> MarginMap:
         """The same map with margins computed in float64."""

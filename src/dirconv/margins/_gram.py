@@ -12,6 +12,7 @@ way is taken. For AlexNet's 3×3 convolutions on 2×2 positions the first is ten
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -35,6 +36,38 @@ class Factor:
             return self
         size = self.a.shape[2] * self.g.shape[2]
         return Factor(self._rows(slice(None))) if len(self.g) * size <= memory else self
+
+    def cheapest(self) -> Factor:
+        """The gradients themselves where that is cheaper to compare; else unchanged."""
+        return self if self.a is None or self._positions_cheaper() else Factor(self._rows(slice(None)))
+
+    def rows(self, which: Tensor) -> Factor:
+        """Of the margins that an index or a mask chooses."""
+        return Factor(self.g[which], None if self.a is None else self.a[which])
+
+    def double(self) -> Factor:
+        """The same numbers in float64."""
+        return Factor(self.g.double(), None if self.a is None else self.a.double())
+
+    @staticmethod
+    def joined(several: Sequence[Factor]) -> Factor:
+        """Of the margins of all, in order."""
+        g = torch.cat([factor.g for factor in several])
+        return Factor(g, None if several[0].a is None else torch.cat([factor.a for factor in several]))
+
+    def pullback(self, q: Tensor) -> Tensor:
+        """Σ_i q_i ∇p_i, flat, for q (n,); all in the precision of the factors."""
+        if self.a is None:
+            return q @ self.g
+        g = self.g * q[:, None, None]
+        return (g.flatten(0, 1).T @ self.a.flatten(0, 1)).flatten()
+
+    def push(self, x: Tensor) -> Tensor:
+        """⟨∇p_i, x⟩, (n,), for the flat x of the parameter tensor; all in the precision of the factors."""
+        if self.a is None:
+            return self.g @ x
+        outputs = self.a.flatten(0, 1) @ x.view(self.g.shape[2], -1).T
+        return (outputs.view_as(self.g) * self.g).sum((1, 2))
 
     def cross(self, other: Factor, memory: int) -> Tensor:
         """Inner products (n, n') with another block of examples, float64, with at most `memory` temporary elements."""

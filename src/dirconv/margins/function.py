@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dirconv.margins import Pullback
+from dirconv.margins.jacobian import Jacobian
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,14 @@ class FunctionMap:
         leaf = weights.detach().clone().requires_grad_()
         margins = self.function(leaf)
         return margins.detach(), lambda q: torch.autograd.grad(margins, leaf, q, retain_graph=True)[0]
+
+    def jacobian(self, weights: Tensor, examples: Tensor) -> tuple[Tensor, Jacobian]:
+        def twice(w: Tensor) -> tuple[Tensor, Tensor]:
+            margins = self.function(w)[examples]
+            return margins, margins
+
+        rows, margins = torch.func.jacrev(twice, has_aux=True)(weights.detach())
+        return margins, Jacobian.dense(rows.flatten(0, 1))
 
     def rows(self, weights: Tensor, examples: Tensor) -> FunctionRows:
         margins = self.values(weights, examples)

@@ -12,10 +12,14 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
 from dirconv.margins import Block, Pullback
-from dirconv.margins._convolutions import Unfolded, double, patches, unfoldable
+from dirconv.margins._convolutions import double
+from dirconv.margins._coupled import DenseRows, coupled_rows
 from dirconv.margins._gram import Factor
+from dirconv.margins._layers import gradient_factors, layered
+from dirconv.margins.jacobian import Jacobian, of_network
 
 NUMERICS = 1
+GOES_THROUGH = ("jacobian",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,11 +96,19 @@ class NetworkMap:
 
     def values(self, weights: Tensor, examples: Tensor | None = None) -> Tensor:
         if examples is not None:
-            return self._part(examples).values(weights)
+            return self.values(weights)[examples] if self.coupled else self._part(examples).values(weights)
         with torch.no_grad():
             return torch.cat(self._chunks(weights))
 
-    def rows(self, weights: Tensor, examples: Tensor) -> NetworkRows:
+    def jacobian(self, weights: Tensor, examples: Tensor) -> tuple[Tensor, Jacobian]:
+        if self.coupled:
+            rows = coupled_rows(self, weights, examples)
+            return rows.margins, Jacobian.dense(rows.jacobian)
+        return of_network(self, weights, examples)
+
+    def rows(self, weights: Tensor, examples: Tensor) -> NetworkRows | DenseRows:
+        if self.coupled:
+            return coupled_rows(self, weights, examples)
         return NetworkRows(self._part(examples), weights)
 
     def linearize(self, weights: Tensor) -> tuple[Tensor, Pullback]:
@@ -133,8 +145,6 @@ class NetworkMap:
         return next(self.network.parameters()).dtype
 
     def _part(self, examples: Tensor) -> NetworkMap:
-        if self.coupled:
-            raise ValueError("batch statistics couple the examples; use `frozen`")
         return self.on(self.images[examples], self.labels[examples])
 
     def _parameters(self, weights: Tensor) -> dict[str, Tensor]:
@@ -197,31 +207,9 @@ class NetworkRows:
     def _factors(self, examples: Tensor) -> list[Factor]:
         """The factors of the gradients of a block of examples, a row a margin."""
         part = self._map.on(self._map.images[examples], self._map.labels[examples])
-        if not (part.layerwise and _layered(part.network)):
+        if not (part.layerwise and layered(part.network)):
             return [Factor(self._per_example(part))]
-        leaf = self._weights.detach().clone().requires_grad_()
-        calls: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
-
-        def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            calls.setdefault(module, []).append((inputs[0].detach(), output))
-            return output.clone()  # a later in-place operation must not change the recorded output
-
-        hooks = [module.register_forward_hook(record) for module in part.network.modules() if module._parameters]
-        try:
-            margins = part.margins(leaf, part.images, part.labels)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        outputs = [output for recorded in calls.values() for _, output in recorded]
-        width = margins.shape[1]
-        gradients = [
-            torch.autograd.grad(margins[:, k].sum(), outputs, retain_graph=k < width - 1) for k in range(width)
-        ]
-        joined = iter([torch.stack(columns, 1).flatten(0, 1) for columns in zip(*gradients, strict=True)])
-        factors = []
-        for module, recorded in calls.items():
-            pairs = [(inputs.repeat_interleave(width, 0), next(joined)) for inputs, _ in recorded]
-            factors += _LAYERS[type(module)](module, pairs)
+        factors = [factor for _, factor in gradient_factors(part, self._weights)[1]]
         # where the gradients themselves are cheaper to compare, they are formed once if those of all examples fit
         left = self._budget() // 2 * len(examples) // len(self.margins)
         for i, factor in enumerate(factors):
@@ -244,49 +232,6 @@ class NetworkRows:
         size = max(1, self._map.memory * 2**18 // (weights.numel() * self.margins.shape[1]))
         pairs = zip(part.images.split(size), part.labels.split(size), strict=True)
         return torch.cat([vmap(jacobian, (None, 0, 0))(weights, *pair).to(part._dtype).flatten(0, 1) for pair in pairs])
-
-
-Pairs = list[tuple[Tensor, Tensor]]  # for each call of a layer: its input, and the gradient at its output
-
-
-def _convolution(module: nn.Conv2d, pairs: Pairs) -> list[Factor]:
-    a = torch.cat([patches(module, inputs)[0] for inputs, _ in pairs], 1)
-    g = torch.cat([gradient.flatten(2).transpose(1, 2) for _, gradient in pairs], 1)
-    return [Factor(g, a), *_offset(module, g)]
-
-
-def _linear(module: nn.Linear, pairs: Pairs) -> list[Factor]:
-    a, g = (
-        torch.cat([pair[which].reshape(len(pair[0]), -1, pair[which].shape[-1]) for pair in pairs], 1)
-        for which in (0, 1)
-    )
-    return [Factor(g, a), *_offset(module, g)]
-
-
-def _offset(module: nn.Module, g: Tensor) -> list[Factor]:
-    return [] if module.bias is None else [Factor(g.sum(1))]
-
-
-def _normalization(module: nn.BatchNorm2d, pairs: Pairs) -> list[Factor]:
-    scale = (module.running_var + module.eps).rsqrt()[:, None, None]
-    mean = module.running_mean[:, None, None]
-    weight = sum((gradient * (inputs - mean) * scale).sum((2, 3)) for inputs, gradient in pairs)
-    return [Factor(weight), Factor(sum(gradient.sum((2, 3)) for _, gradient in pairs))]
-
-
-_LAYERS = {nn.Conv2d: _convolution, Unfolded: _convolution, nn.Linear: _linear, nn.BatchNorm2d: _normalization}
-
-
-def _layered(network: nn.Module) -> bool:
-    """Whether every parameter belongs to a kind of layer that `_LAYERS` handles."""
-    for module in network.modules():
-        if not module._parameters:
-            continue
-        if type(module) not in _LAYERS or (type(module) is nn.Conv2d and not unfoldable(module)):
-            return False
-        if type(module) is nn.BatchNorm2d and (module.training or not module.affine or module.running_mean is None):
-            return False
-    return True
 
 
 def evaluate(train: NetworkMap, other: NetworkMap, weights: Tensor) -> Tensor:

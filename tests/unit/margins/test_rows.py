@@ -61,6 +61,7 @@ NETWORKS = {
     "alexnet": (lambda: alexnet.create(alexnet.Spec(width=1 / 16), 3, 1), 1, (3, 32, 32)),
     "alexnet with biases": (lambda: alexnet.create(alexnet.Spec(width=1 / 16, biases=True), 3, 1), 1, (3, 32, 32)),
     "alexnet of three classes": (lambda: alexnet.create(alexnet.Spec(width=1 / 32), 3, 3), 3, (3, 32, 32)),
+    "smooth alexnet": (lambda: alexnet.create(alexnet.Spec(width=1 / 16, activation="smooth"), 3, 1), 1, (3, 32, 32)),
     "in place": (stack(convolution(4, 3), lambda: nn.ReLU(inplace=True)), 1, SMALL),
     "shared": (Twice, 1, SMALL),
     "strided": (stack(convolution(3, (3, 2), (2, 1), (1, 0)), outputs=3, hidden=18), 3, SMALL),
@@ -172,15 +173,6 @@ def test_rows_of_a_densenet_with_frozen_statistics(dense):
     expected = direct(frozen, weights)
     agree(frozen.rows(weights, ALL), *expected, 1e-11)
     agree(frozen.precise().rows(weights, ALL), *expected, 1e-11)
-
-
-def test_coupled_examples_have_no_rows_of_their_own(dense):
-    weights = dense.flatten()
-    with pytest.raises(ValueError, match="couple"):
-        dense.rows(weights, ALL)
-    with pytest.raises(ValueError, match="couple"):
-        dense.values(weights, torch.tensor([0]))
-    assert dense.values(weights).shape == (N, 1)
 
 
 def test_rows_change_nothing_in_the_network():
