@@ -32,6 +32,18 @@ def configurable(kind: type[T]) -> type[T]:
     return dataclasses.dataclass(frozen=True, kw_only=True)(kind)
 
 
+def added(default: Any) -> Any:
+    """A field of options that was added after results had been committed: `written` leaves it out at its default."""
+    return dataclasses.field(default=default, metadata={"added": True})
+
+
+def written(options: Any) -> dict[str, Any]:
+    """The options as a specification holds them: without `added` ones at their defaults, so that old runs stay."""
+    given = dataclasses.asdict(options)
+    later = {field.name: field.default for field in dataclasses.fields(options) if "added" in field.metadata}
+    return {key: value for key, value in given.items() if key not in later or value != later[key]}
+
+
 def require_positive(options: Any, *names: str) -> None:
     """ValueError, naming the field, unless each of these fields is above zero."""
     for name in names:

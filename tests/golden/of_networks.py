@@ -67,12 +67,22 @@ def of_alexnet() -> Numbers:
     return {
         **prefixed("plain", seen(options, 3, 32, 3)),
         **prefixed("biased", seen({**options, "biases": True}, 3, 32, 2, 3, 1)),
+        **prefixed("smooth", seen({**options, "activation": "smooth"}, 3, 32, 3, 1, 2)),
         **prefixed("full width", {"parameters": float(sum(p.numel() for p in whole("alexnet")))}),
     }
 
 
 def whole(name: str):
     return adapt.network({"name": name}, 3, 1)[0].parameters()
+
+
+@golden("network.fully_connected", "initial_weights", "margin_map")
+def of_fully_connected() -> Numbers:
+    found: Numbers = {}
+    for i, activation in enumerate(("relu", "leaky_relu", "squared_relu", "linear")):
+        options = {"name": "fully_connected", "hidden": [20, 10], "activation": activation}
+        found |= prefixed(activation, seen(options, 3, 32, 3, 1 + i, i))
+    return {**found, "whole: parameters": float(sum(p.numel() for p in whole("fully_connected")))}
 
 
 @golden("network.densenet", "densenet_layers", "initial_weights", "margin_map")
@@ -151,10 +161,13 @@ def of_margin_map() -> Numbers:
         )
     margin_map, weights = normalized()
     margins, fixed = margin_map.settled(weights)
+    rows = margin_map.rows(weights, everyone)
     found |= prefixed(
         "normalized",
         {
             "coupled": margins.flatten().tolist(),
+            "gram, coupled": entries(rows.gram(), 12),
+            "push, coupled": entries(rows.push(weights)),
             "frozen": fixed.values(weights).flatten().tolist(),
             "gram": entries(fixed.rows(weights, everyone).gram(), 12),
             "pullback": entries(margin_map.linearize(weights)[1](torch.full((10, 1), 0.1, dtype=torch.float64)), 7),

@@ -1,5 +1,6 @@
-"""Networks. Each is one module with a `Spec` (its options and its degree) and `create(spec, channels, outputs)`,
-the network from images (n, channels, 32, 32) to logits (n, outputs).
+"""Networks. Each is one module with a `Spec` (its options and its degree) and `create(spec, channels, outputs, side)`,
+the network from images (n, channels, side, side) to logits (n, outputs). Only a fully connected network depends on
+`side`; the weights of the others are the same for images of every side.
 
 A degree L claims f(cW) = c^L f(W) for every c > 0, W being all parameters. `dirconv.homogeneity` tests it before every
 training.
@@ -24,6 +25,7 @@ class Spec(Protocol):
     name: str
     degree: int | None  # the homogeneity degree L, or None for a network that has none
     coupled: bool  # whether batch statistics couple the examples of a batch
+    side: int | None  # of the images that it takes, in pixels; None: any
 
 
 def specification(options: dict[str, Any], where: str) -> Spec:
@@ -37,8 +39,10 @@ def from_options(options: dict[str, Any]) -> Spec:
     return plugin("models", options["name"], "model").Spec(**options)
 
 
-def create(spec: Spec, channels: int, outputs: int, generator: torch.Generator, scale: float = 1.0) -> nn.Module:
-    """The network from images (n, channels, 32, 32) to logits (n, outputs), its weights drawn from `generator`.
+def create(
+    spec: Spec, channels: int, outputs: int, generator: torch.Generator, scale: float = 1.0, side: int = 32
+) -> nn.Module:
+    """The network from images (n, channels, side, side) to logits (n, outputs), its weights drawn from `generator`.
 
     Weights of convolutions and linear layers: `scale` · N(0, 2/fan_in) (He et al. 2015), customary with ReLU; biases:
     U(−1/√fan_in, 1/√fan_in), PyTorch's default. Batch normalization starts at γ = 1, β = 0.
@@ -46,7 +50,7 @@ def create(spec: Spec, channels: int, outputs: int, generator: torch.Generator, 
     import torch
     from torch import nn
 
-    network = plugin("models", spec.name, "model").create(spec, channels, outputs)
+    network = plugin("models", spec.name, "model").create(spec, channels, outputs, side)
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):

@@ -26,6 +26,7 @@ class Spec:
     name: Literal["densenet"] = "densenet"
     depth: int = 100  # 6 m + 4: three blocks of m bottleneck layers with two convolutions each
     growth: int = 12  # channels that each bottleneck layer adds
+    side = 32  # of images, in pixels
     degree, coupled = None, True  # not homogeneous; batch statistics couple the examples of a batch
 
     def __post_init__(self) -> None:
@@ -35,7 +36,7 @@ class Spec:
             raise ValueError(f"growth: must be at least 1, got {self.growth}")
 
 
-def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
+def create(spec: Spec, channels: int, outputs: int, side: int = 32) -> nn.Module:
     from torch import nn
 
     width = 2 * spec.growth

@@ -26,10 +26,11 @@ class Spec:
     """Options of the network: none."""
 
     name: Literal["densenet121"] = "densenet121"
+    side = 32  # of images, in pixels
     degree, coupled = None, True  # not homogeneous; batch statistics couple the examples of a batch
 
 
-def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
+def create(spec: Spec, channels: int, outputs: int, side: int = 32) -> nn.Module:
     from torch import nn
 
     stem = [nn.Conv2d(channels, WIDTH, 3, padding=1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU()]

@@ -30,6 +30,7 @@ class Spec:
     skip: Literal["identity", "weighted"] = "identity"
     biases: bool = False  # with biases the network has no degree
     normalization: bool = False  # batch normalization after every convolution; no degree either
+    side = 32  # of images, in pixels
 
     def __post_init__(self) -> None:
         require_positive(self, "blocks")
@@ -49,7 +50,7 @@ class Spec:
         return self.normalization
 
 
-def create(spec: Spec, channels: int, outputs: int) -> nn.Module:
+def create(spec: Spec, channels: int, outputs: int, side: int = 32) -> nn.Module:
     import torch
     from torch import nn
 

@@ -45,7 +45,8 @@ def maps(spec: dict[str, Any], split_folder: Path, device: torch.device) -> tupl
     x, y, x_test, y_test = split.tensors(dtype)
     model = models.from_options(spec["model"])
     generator = torch.Generator().manual_seed(spec["seed"])
-    network = models.create(model, x.shape[1], spec["outputs"], generator, spec["scale"]).to(device, dtype)
+    network = models.create(model, x.shape[1], spec["outputs"], generator, spec["scale"], side=x.shape[-1])
+    network = network.to(device, dtype)
 
     def place(images: torch.Tensor) -> torch.Tensor:
         # what cuDNN's kernels want; on a CPU it is slower, the weights being laid out otherwise

@@ -27,7 +27,7 @@ def run(spec: dict[str, Any], out: Path) -> None:
     _job.prepare({"threads": 1, "device": "cpu"})
     generator = torch.Generator().manual_seed(spec["seed"])
     model = models.from_options(spec["model"])
-    network = models.create(model, _job.IMAGE_CHANNELS, spec["outputs"], generator, spec["scale"]).double()
+    network = models.create(model, _job.IMAGE_CHANNELS, spec["outputs"], generator, spec["scale"], SIDE).double()
     images = torch.randn(IMAGES, _job.IMAGE_CHANNELS, SIDE, SIDE, generator=generator, dtype=torch.float64)
     two_classes = spec["outputs"] == 1
     labels = torch.ones(IMAGES, dtype=torch.float64) if two_classes else torch.zeros(IMAGES, dtype=torch.int64)

@@ -13,7 +13,7 @@ from typing import Any
 
 from dirconv import data, flow, models, problems
 from dirconv.errors import UserError
-from dirconv.options import Train
+from dirconv.options import Train, written
 from dirconv.study import places
 from dirconv.study.configuration import Run, StudyFile
 
@@ -55,7 +55,7 @@ class Specifications:
         return {
             "run": name,
             "seed": seed,
-            "model": dataclasses.asdict(spec),
+            "model": written(spec),
             "degree": degree,
             "outputs": self.outputs(run),
             "scale": train.scale,

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from dirconv import problems
+from dirconv import flow, models, problems
 from dirconv.claims import halving, registry
 from dirconv.errors import UserError
 from dirconv.options import load_yaml, modules, parse, require_known
@@ -14,7 +14,6 @@ from dirconv.study.configuration import Problem, Run, StudyFile
 from dirconv.study.resolve import Study
 
 NAME = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
-SIDE = 32  # pixels: what the networks are made for
 NUMBERED = ("runs", "problems")  # parts of a study in which no name looks like a number
 
 
@@ -40,9 +39,7 @@ def validated(values: dict[str, Any], where: str) -> Study:
     for name, run in file.runs.items():
         _check_run(study, name, run)
     for name in file.data:
-        size = study.specifications.data(name)["size"]
-        if size != SIDE:
-            raise UserError(f"{where}: data.{name}.size: the networks are for {SIDE}×{SIDE} images, got {size}")
+        _check_data(study, name)
     for name, claim in study.claims.items():
         _check_pair(study, name, claim)
     return study
@@ -90,12 +87,27 @@ def _check_run(study: Study, name: str, run: Run) -> None:
         raise UserError(f"{at}: give both `train` and `flow`, or neither (the run is then only checked)")
     specification = study.specifications.network if run.flow is None else study.specifications.flow
     specification(name, run.seeds[0])
+    if run.flow is not None:
+        method = flow.specification(run.flow, f"{at}.flow")
+        coupled = models.specification(run.model, f"{at}.model").coupled and not run.frozen
+        if why := flow.refusal(method, coupled):
+            raise UserError(f"{at}.flow.method: {why}")
     for probe in run.probes:  # by name: importing a probe takes torch
         require_known(probe, modules("probes"), f"{at}.probes")
     if run.probes and run.flow is None:
         raise UserError(f"{at}.probes: the run is only checked; give it `train` and `flow`, or ask for no probes")
     if run.loss in ("logistic", "polynomial") and study.specifications.outputs(run) > 1:
         raise UserError(f"{at}.loss: {run.loss} is for two classes; use cross_entropy")
+
+
+def _check_data(study: Study, name: str) -> None:
+    """The options of a data set, and that the networks take its images."""
+    size = study.specifications.data(name)["size"]
+    for at, run in study.file.runs.items():
+        side = models.specification(run.model, f"{study.where}: runs.{at}.model").side if run.data == name else None
+        if side is not None and size != side:
+            what = f"{run.model['name']} is for {side}×{side} images"
+            raise UserError(f"{study.where}: data.{name}.size: runs.{at}: {what}, got {size}")
 
 
 def _check_pair(study: Study, name: str, claim: registry.Claim) -> None:

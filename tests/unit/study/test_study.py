@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dirconv import models
 from dirconv.errors import UserError
 from dirconv.study import validate
 
@@ -49,6 +50,34 @@ def test_a_pair_that_differs_in_more_than_half_the_tolerance_is_refused(values, 
     assert "\n" not in str(refused.value)
 
 
+COUPLED = {"name": "densenet", "depth": 10, "growth": 3}
+
+
+@pytest.mark.parametrize("model", [COUPLED, {"name": "resnet", "normalization": True}])
+def test_a_method_that_cannot_follow_batch_statistics_is_refused_with_the_remedy(values, model):
+    values["runs"]["densenet"].update(model=model, flow={"method": "proximal"})
+    with pytest.raises(UserError) as refused:
+        validate.validated(values, "study")
+    assert str(refused.value).startswith(
+        "study: runs.densenet.flow.method: proximal cannot follow a network whose batch statistics couple its "
+        "examples; give the run `frozen: true`, or choose one of "
+    )
+    assert "descent" in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"flow": {"method": "proximal"}, "frozen": True},
+        {"flow": {"method": "proximal"}, "model": {"name": "resnet"}},
+        {"flow": {"method": "sgd"}},
+    ],
+)
+def test_what_a_method_can_follow_is_taken(values, change):
+    values["runs"]["densenet"].update({"model": COUPLED, **change})
+    assert "densenet" in validate.validated(values, "study").file.runs
+
+
 def test_a_job_says_what_it_reads_writes_and_goes_through(values):
     study = validate.validated(values, "study")
     job = study.job("flow", "alexnet", 0)
@@ -73,3 +102,30 @@ def test_every_member_that_is_shown_has_a_chain_of_jobs(values):
         assert study.versions(member)
     chain = set(study.versions("alexnet/seed0"))
     assert {"data.digits", "training", "flow.proximal", "measure.path"} <= chain
+
+
+def test_options_of_a_network_that_were_added_later_are_left_out_at_their_defaults(values):
+    """Committed results hold specifications without them, and stay what they are."""
+    before = {"name": "alexnet", "width": 0.25, "biases": False}
+    for given, expected in (
+        ({}, before),
+        ({"activation": "relu", "softness": 0.3}, before),
+        ({"activation": "smooth"}, {**before, "activation": "smooth"}),
+        ({"activation": "smooth", "softness": 0.1}, {**before, "activation": "smooth", "softness": 0.1}),
+    ):
+        for run in ("alexnet", "alexnet_half"):
+            values["runs"][run]["model"] = {"name": "alexnet", "width": 0.25, **given}
+        specification = validate.validated(values, "study").specifications.network("alexnet", 0)
+        assert specification["model"] == expected
+        assert models.from_options(specification["model"]) == models.specification(expected, "model")
+
+
+def test_images_have_the_size_that_the_networks_on_them_take(values):
+    values["data"]["small"] = {**values["data"]["digits"], "size": 8}
+    values["runs"]["dense"] = {"data": "small", "model": {"name": "fully_connected"}, "seeds": [0]}
+    assert validate.validated(values, "study").specifications.data("small")["size"] == 8
+    values["runs"]["alexnet_biased"]["data"] = "small"
+    with pytest.raises(UserError) as refused:
+        validate.validated(values, "study")
+    expected = "study: data.small.size: runs.alexnet_biased: alexnet is for 32×32 images, got 8"
+    assert str(refused.value) == expected
