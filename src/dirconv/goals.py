@@ -17,7 +17,6 @@ class StopReason(enum.StrEnum):
     ALIGNMENT = "cos"
     TAIL = "tail"
     STEP_UNDERFLOW = "step_underflow"
-    PRECISION = "precision"
     NOT_FINITE = "not_finite"
 
     @property
@@ -33,7 +32,6 @@ _DESCRIPTIONS = {
     StopReason.ALIGNMENT: "cos reached its goal",
     StopReason.TAIL: "the estimated remaining path fell below its goal",
     StopReason.STEP_UNDERFLOW: "no step has an error within the tolerance; raise the tolerance or change the method",
-    StopReason.PRECISION: "rounding errors of the margins decide the softmin weights; use float64 or stop earlier",
     StopReason.NOT_FINITE: (
         "the weights, the risk or the gradient's direction are not finite numbers (all units may be dead); "
         "lower the step size or start elsewhere"

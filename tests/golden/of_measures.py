@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from case import Numbers, golden
-from maps import digits, normal, normalized, on_digits, weights_for
+from maps import digits, normal, normalized, on_digits, smooth, weights_for
 
 MEASURE = ("trajectory", "margin_map", "losses")
 
@@ -100,15 +100,13 @@ def of_trajectory() -> Numbers:
     for name, made in (("homogeneous", homogeneous()), ("coupled", coupled())):
         found |= {f"{name}: {label}": value for label, value in columns(made.at_snapshots).items()}
         for i in (0, -1):
-            point = made.points[i]
-            found[f"{name}, {i}: margins"] = point.margins.flatten().tolist()
-            for part in ("inner", "weights_squared", "velocity_squared"):
-                found[f"{name}, {i}: {part}"] = getattr(point, part).tolist()
+            for part, values in adapt.at_weights(made.points[i], made.train.degree).items():
+                found[f"{name}, {i}: {part}"] = values.tolist()
     return found
 
 
-for measure in ("direction", "errors", "layers", "path", "sketch", "training"):
-    turns = ("geometry",) if measure in ("direction", "sketch") else ()
+for measure in ("chords", "direction", "errors", "layers", "path", "sketch", "training"):
+    turns = ("geometry",) if measure in ("chords", "direction", "sketch") else ()
     golden(f"measure.{measure}", *turns, *MEASURE)(functools.partial(both, measure))
 
 # float32 in the tables
@@ -131,6 +129,26 @@ def of_degree() -> Numbers:
     deep = adapt.network_map(network.double(), images, labels, degree)
     table = adapt.module("probes", "degree").table(straight(deep, deep, weights_for(deep, 62), "logistic"))
     return both("degree", "probes") | {f"deep: {label}": value for label, value in columns(table).items()}
+
+
+@golden("probe.kkt", "kkt", "resolved_kkt", "geometry", *MEASURE)
+def of_kkt() -> Numbers:
+    """On the small network, whose margins are tied at the start, and on one with batch statistics: there is none."""
+    return both("kkt", "probes")
+
+
+@golden("polish", "kkt", "geometry", relative=1e-6)
+def of_polish() -> Numbers:
+    """A KKT point of a small smooth map, found again from near by: its margin, its multipliers and how far it was."""
+    margin_map, start = smooth()
+    near = adapt.polish(margin_map, start / start.norm()).theta + 0.003 * normal(63, len(start))
+    found = adapt.polish(margin_map, near / near.norm())
+    return {
+        "margin": found.certificate.margin,
+        "multipliers": found.certificate.multipliers.flatten().tolist(),
+        "distance": found.distance,
+        "converged": float(found.converged),
+    }
 
 
 # an attack's steps go to and fro across the boundary

@@ -10,7 +10,7 @@ from case import Numbers, golden
 from maps import entries
 from of_measures import columns
 
-from dirconv.oracles import hard_margin, kernel, signed_measure
+from dirconv.oracles import hard_margin, kernel, signed_measure, sliding
 
 FOLLOWED = ("small_flows", "ensemble", "step_control", "dual", "ensemble_map", "losses", "rates", "flow")
 ON_DIGITS = ("small_networks", *FOLLOWED, "data.digits", "split")
@@ -174,6 +174,18 @@ def of_kernel() -> Numbers:
         "margin": [best.lower, best.upper],
         "predicted": kernel.predict(x, y, best.dual, at).tolist(),
     }
+
+
+@golden("sliding", "hard_margin")
+def of_sliding() -> Numbers:
+    x = np.random.default_rng(90).normal(size=(5, 4)) * 0.5 + np.eye(5, 4)
+    path = sliding.smallest_of_linear(x[:3], np.array([1.0, 2.0, 3.0, 0.5]))
+    phases = (sliding.relu_phase(x[:2], (0,), (1,)), None), (sliding.pool_phase(x[:2], -1, 0, held=True), None)
+    held = [sliding.joined(np.linspace(0.5, 1.0, len(phase.matrix)), (phase, until)) for phase, until in phases]
+    found: Numbers = {"begins": path.begins}
+    for name, each in (("linear", path), ("relu", held[0]), ("pool", held[1])):
+        found |= {f"{name}, weights": each.weights(0.4).tolist(), f"{name}, at": [each.cos(0.4), each.zeta(0.4)]}
+    return found
 
 
 # a linear program solved to 10⁻¹⁰

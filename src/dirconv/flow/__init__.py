@@ -14,9 +14,10 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dirconv.errors import UserError
 from dirconv.flow.goals import Goals
 from dirconv.goals import StopReason
-from dirconv.options import parse, plugin
+from dirconv.options import modules, parse, plugin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 NUMERICS = 1
 GOES_THROUGH = ("goals",)
+HIGHEST = 1e15  # level of ln(1/ℒ) beyond which snapshots are taken only where steps land
+MOST_DECADES = 1e6  # of 1/ℒ, up to which log10 ℒ is shown
 
 
 @dataclasses.dataclass
@@ -69,7 +72,11 @@ class Step:
     error: float = 0.0  # the method's estimate of its local error, as a distance relative to ‖W‖
     rejected: int = 0  # attempts before it that were not accepted
     resolution: float  # bound of the rounding error of the smallest margin: above 1, softmin weights are noise
-    landed: bool = False  # whether the step ended at a multiple of `land` in τ, as those of other runs do
+    landed: bool = False  # whether the step ended on a τ where those of other runs do, as `land` says
+    ln_margin: float = math.nan  # ln ℓ⁻¹(ℒ), finite where that overflows; NaN where it is not positive
+    # 1/(s min p(θ)), the softmin's width relative to the smallest margin; 0 where the step took the hard minimum, NaN
+    # where min p is not positive
+    temperature: float = math.nan
 
     def row(self) -> dict[str, Any]:
         """The row of steps.parquet: step, tau, evaluations, jacobians, zeta, and the other fields in their order."""
@@ -100,6 +107,7 @@ class Spec(Protocol):
     """What a flow method's `Spec` offers: its options."""
 
     method: str
+    couples: bool  # whether it follows networks whose examples batch statistics couple; no option
 
 
 def specification(options: dict[str, Any], where: str) -> Spec:
@@ -113,9 +121,34 @@ def from_options(options: dict[str, Any]) -> Spec:
     return plugin("flow.methods", options["method"], "flow").Spec(**options)
 
 
+def refusal(spec: Spec, coupled: bool) -> str:
+    """Why the method cannot follow a map, with the remedy, or '': batch statistics couple its examples."""
+    if spec.couples or not coupled:
+        return ""
+    able = [name for name in modules("flow.methods") if plugin("flow.methods", name, "flow").Spec.couples]
+    return (
+        f"{spec.method} cannot follow a network whose batch statistics couple its examples; "
+        f"give the run `frozen: true`, or choose one of {', '.join(able)}"
+    )
+
+
 def level(ln_risk: float, per_decade: int) -> int:
-    """Index of the last of the log-spaced levels ln(1/ℒ) = 10^(k/per_decade) that has been reached, for finite ln ℒ."""
-    return math.floor(per_decade * math.log10(max(-ln_risk, 1e-9)))
+    """Index of the last of the log-spaced levels ln(1/ℒ) = 10^(k/per_decade) that has been reached; ln ℒ may be −∞.
+
+    There is none beyond ln(1/ℒ) = `HIGHEST`: it grows like e^(Lτ), so levels would be evenly spaced in τ for ever.
+    """
+    return math.floor(per_decade * math.log10(min(max(-ln_risk, 1e-9), HIGHEST)))
+
+
+def risk_in_words(ln_risk: float, ln_margin: float = math.nan) -> str:
+    """The risk on a line of progress: log10 ℒ, and below ℒ = 10^(−10⁶) ln ln(1/ℒ).
+
+    ln_margin: ln ℓ⁻¹(ℒ), which is ln ln(1/ℒ) to rounding where ln ℒ overflows, for losses of an exponential tail.
+    """
+    decades = ln_risk / math.log(10)
+    if not decades < -MOST_DECADES:
+        return f"log10 L {decades:.2f}"
+    return f"ln ln(1/L) {math.log(-ln_risk) if math.isfinite(ln_risk) else ln_margin:.2f}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,11 +179,17 @@ def follow(
     per_decade: snapshots for each power of ten of ln(1/ℒ). To resume, also give
     highest_level: of the snapshots taken so far; None at the start.
     earlier: (τ, cos) of the steps before `state`, which the goal `tail` reads.
+
+    UserError where batch statistics couple the map's examples and the method cannot follow that (`Spec.couples`).
     """
+    # a map that says nothing of it has examples of their own
+    if why := refusal(spec, getattr(margin_map, "coupled", False)):
+        raise UserError(f"flow.method: {why}")
     method = plugin("flow.methods", spec.method, "flow")
     goals, last = Goals(stop, earlier), None
     try:
-        for step in method.steps(margin_map, loss, spec, state):
+        goal = {"goal": stop.tau} if getattr(spec, "ends_at_goal", False) else {}
+        for step in method.steps(margin_map, loss, spec, state, **goal):
             last = step
             progress, reason = goals.check(step)
             before = highest_level

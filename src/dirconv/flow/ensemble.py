@@ -27,7 +27,7 @@ from dirconv.flow import State, Step, path_table
 from dirconv.flow.control import StepControl
 from dirconv.flow.duals import solve_duals
 from dirconv.flow.goals import Goals
-from dirconv.flow.point import ROUNDING_DOUBLE
+from dirconv.flow.point import ROUNDING_DOUBLE, sizes
 from dirconv.goals import Stop, StopReason
 from dirconv.losses import Loss
 from dirconv.margins.ensemble import EnsembleMap
@@ -222,9 +222,8 @@ class _Ensemble:
             counts = {"step": number, "jacobians": number, "evaluations": int(self.evaluations[seed])}
             state = State(w, float(self.start_norms[seed]), path_length=float(self.zeta[seed]), **counts)
             # here the clock is given and the norm follows from it: ‖W‖ = ‖W₀‖ e^τ
-            step = Step(
-                state=state, norm=math.exp(ln_w), cos_point=fields["cos"], unnormalised_margin=inverse, **fields
-            )
+            fields |= sizes(inverse, fields["smallest_margin"])
+            step = Step(state=state, norm=math.exp(ln_w), cos_point=fields["cos"], **fields)
             below = step.ln_risk < self.loss.ln_at_zero
             margin = inverse * math.exp(-self.maps.degree * ln_w)
             self.rows[seed].append({**step.row(), "tan": tan, "smoothed_margin": margin, "below": below})

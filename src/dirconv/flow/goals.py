@@ -28,17 +28,16 @@ class Goals:
     def check(self, step: Step) -> tuple[float, StopReason | None]:
         """The share of the way to the nearest goal, from 0 to 1, and the reason to stop at this step, if there is one.
 
-        Before the goals come numbers that are not finite, and margins whose rounding errors exceed one. A step that is
-        shown again does not count for the tail.
+        Before the goals come numbers that are not finite; ln ℒ may be −∞, where ln(1/ℒ) overflows. A step that is shown
+        again does not count for the tail.
         """
         shown_again, self._last = step.state.step == self._last, step.state.step
-        if not all(math.isfinite(value) for value in (step.ln_risk, step.norm, step.cos)):
+        if not (step.ln_risk < math.inf and math.isfinite(step.norm) and math.isfinite(step.cos)):
             return 1.0, StopReason.NOT_FINITE
-        if step.resolution > 1:
-            return 1.0, StopReason.PRECISION
+        goal = self._stop.log_inverse_risk
         shares = {
             StopReason.TAU: step.tau / self._stop.tau,
-            StopReason.RISK: max(-step.ln_risk, 0.0) / self._stop.log_inverse_risk,
+            StopReason.RISK: max(-step.ln_risk, 0.0) / goal if math.isfinite(goal) else 0.0,
             StopReason.STEPS: step.state.step / self._stop.steps,
             StopReason.ALIGNMENT: max(step.cos, 0.0) / self._stop.cos,
         }

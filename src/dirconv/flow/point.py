@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NUMERICS = 1
 GOES_THROUGH = ("geometry",)
 ROUNDING = 16  # bound of a margin's relative error, in units of roundoff (tests/unit/margins/test_rows.py)
+LARGEST_LN = 709.0  # e to this power is a float64
 ROUNDING_DOUBLE = ROUNDING * 2.0**-53  # the same bound in float64
 
 
@@ -70,20 +71,38 @@ def record(
     weights: Tensor,
     margins: Tensor,
     q: Tensor,
+    *,
+    ln_scale: float = 0.0,
     **fields: float | bool,
 ) -> Step:
-    """The step that ends at W (D,) with margins p and softmin weights q, (n, K−1); the other fields of `Step`."""
-    ln_risk, norm = float(loss.ln_risk(margins)), float(weights.norm())
+    """The step that ends at W (D,) with margins p and softmin weights q, (n, K−1); the other fields of `Step`.
+
+    ln_scale: ln s where `margins` are those at unit norm, p(θ), and s p(θ) may overflow; 0 where they are those at W.
+    fields: may replace the margins' sizes and `temperature`, which are computed here.
+    """
+    ln_risk, norm = float(loss.ln_risk(margins, ln_scale)), float(weights.norm())
+    smallest, scale = float(margins.min()), math.exp(ln_scale) if ln_scale < LARGEST_LN else math.inf
+    margin_sizes = sizes(loss.inverse(ln_risk), smallest * scale if smallest != 0 else 0.0)
+    if ln_scale != 0.0:
+        margin_sizes["ln_margin"] = loss.ln_margin(margins, ln_scale)
     return Step(
         state=state,
         tau=math.log(norm / state.start_norm) if norm != 0 else -math.inf,
         ln_risk=ln_risk,
         norm=norm,
-        unnormalised_margin=loss.inverse(ln_risk),
-        smallest_margin=float(margins.min()),
         effective_examples=1 / float(q.square().sum()),
-        **fields,
+        **margin_sizes | fields,
     )
+
+
+def sizes(margin: float, smallest: float) -> dict[str, float]:
+    """The fields of `Step` that follow from ℓ⁻¹(ℒ), `margin`, and min p, `smallest`."""
+    return {
+        "unnormalised_margin": margin,
+        "smallest_margin": smallest,
+        "ln_margin": math.log(margin) if margin > 0 else math.nan,
+        "temperature": 1 / smallest if smallest > 0 else math.nan,
+    }
 
 
 def measure(margin_map: MarginMap, loss: Loss, state: State, point: Point, **fields: float) -> Step:

@@ -13,6 +13,9 @@ The right sides come from q, p and v, backward through the map. The left sides n
 are differentiated forward along v, d ln ã/dτ = κ Σ q ṗ/(m τ̇) − L, and the direction's speed is ‖d(W/‖W‖)/dτ‖. They
 agree only if the two ways of differentiating do, and if the map is homogeneous of degree L.
 
+The rates in τ are those of the point at unit norm, with p(W) = s p(θ), s = ‖W‖^L: all powers of ‖W‖ cancel but those in
+q, in κ and in m = s ã. So s may be given as ln s, and overflow.
+
 Margins are resolved to ρ · 10⁻¹⁶, ρ = p, and so is ln q: (1) can be seen to that.
 
 Source: Ji & Telgarsky 2020, Section 3 (the decomposition of dã/dt and dζ/dt).
@@ -33,18 +36,22 @@ FIELDS = ("quantity", "left", "radial", "spherical", "difference")
 
 
 def decompose(
-    loss: Loss, degree: int, weights: Tensor, margins: Tensor, velocity: Tensor, rates: Tensor
+    loss: Loss,
+    degree: int,
+    weights: Tensor,
+    margins: Tensor,
+    velocity: Tensor,
+    rates: Tensor,
+    ln_scale: float = 0.0,
 ) -> list[dict[str, float]]:
     """Both sides of (1) in τ: a row a quantity, with left, radial, spherical, and their relative difference.
 
     weights, velocity v: (D,); margins and their rates ṗ = ⟨∇p, v⟩ by forward differentiation: (n, K−1); float64.
+    ln_scale: ln s where these are at the point θ of unit norm, v with the weights q at s p(θ); 0 where they are at W.
     """
-    slopes = loss.ln_slopes(margins)
-    q = torch.softmax(slopes.flatten(), 0).view_as(slopes)
-    ln_risk = float(loss.ln_risk(margins))
-    m = loss.inverse(ln_risk)
-    at_m = float(loss.ln_slopes(torch.tensor([[m]], dtype=torch.float64)))
-    kappa = math.exp(float(torch.logsumexp(slopes.flatten(), 0)) - at_m)
+    q = loss.weights(margins, ln_scale)
+    m = math.exp(loss.ln_margin(margins, ln_scale) - ln_scale)
+    kappa = math.exp(loss.ln_concentration(margins, ln_scale))
     radial = float(weights @ velocity)
     square = float(weights @ weights)
     spherical = velocity - weights * (radial / square)

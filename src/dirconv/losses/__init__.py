@@ -26,7 +26,11 @@ LN_AT_ZERO = {
 
 
 class Loss:
-    """What the flow needs of a loss. Margins have shape (n, K−1), K being the number of classes."""
+    """What the flow needs of a loss. Margins p have shape (n, K−1), K being the number of classes.
+
+    ln_scale: ln s, where the loss is taken at the margins s p: of a map of degree L at unit norm s = ‖W‖^L. s, s p and
+    ℒ may over- or underflow; a result is infinite only where its true value is no float64.
+    """
 
     name: str
 
@@ -35,17 +39,23 @@ class Loss:
         """ln ℓ(0); the paper's assumption is ln ℒ < ln ℓ(0)."""
         return LN_AT_ZERO[self.name]
 
-    def ln_risk(self, margins: Tensor) -> Tensor:
-        """ln ℒ, a float64 scalar."""
+    def ln_risk(self, margins: Tensor, ln_scale: float = 0.0) -> Tensor:
+        """ln ℒ, a float64 scalar; −∞ where ln ℒ overflows."""
 
-    def ln_slopes(self, margins: Tensor) -> Tensor:
-        """ln(−∂ℒ/∂p), (n, K−1), float64."""
+    def ln_slopes(self, margins: Tensor, ln_scale: float = 0.0) -> Tensor:
+        """ln(−∂ℒ/∂(s p)), (n, K−1), float64; −∞ where it overflows."""
 
-    def weights(self, margins: Tensor) -> Tensor:
+    def weights(self, margins: Tensor, ln_scale: float = 0.0) -> Tensor:
         """Softmin weights q = −∂ℒ/∂p / Σ(−∂ℒ/∂p), (n, K−1), non-negative with sum 1."""
 
     def inverse(self, ln_risk: float) -> float:
         """ℓ⁻¹(ℒ) from ln ℒ: the margin at which a single example (K = 2) has the risk ℒ."""
+
+    def ln_margin(self, margins: Tensor, ln_scale: float = 0.0) -> float:
+        """ln ℓ⁻¹(ℒ), finite also where ℓ⁻¹(ℒ) and ln ℒ overflow; NaN where ℓ⁻¹(ℒ) ≤ 0."""
+
+    def ln_concentration(self, margins: Tensor, ln_scale: float = 0.0) -> float:
+        """ln κ, κ = Σ ℓ′(s p)/ℓ′(ℓ⁻¹(ℒ)): 0 for the exponential loss."""
 
 
 def get(name: str) -> Loss:

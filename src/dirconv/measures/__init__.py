@@ -1,6 +1,10 @@
 """Measures: from a trajectory to tables. Each module has `table(trajectory)`; claims and figures read only tables.
 
 τ = ln(‖W‖/‖W₀‖) counts from the flow's start, which is where training reached ℒ < ℓ(0) or gave up.
+
+A map of degree L is evaluated at θ = W/‖W‖, with ln s = L ln‖W‖ apart: p(W) = s p(θ), ∇p(W) = ‖W‖^(L−1) ∇p(θ). At
+τ = 100 and L = 6, s = ‖W‖^L is near 10²⁷⁰, s² overflows, and activations at W are beyond float32 from τ ≈ 14 on. A
+table holds an infinity only where the number itself overflows. Maps without a degree are evaluated at W, with s = 1.
 """
 
 from __future__ import annotations
@@ -16,21 +20,29 @@ import pandas as pd
 from torch import Tensor
 
 from dirconv.flow import path_table
+from dirconv.geometry import directions
 from dirconv.losses import Loss
 from dirconv.margins import Block, error_rate
 from dirconv.margins.network import NetworkMap, evaluate
 
 NUMERICS = 1
+GOES_THROUGH = ("geometry",)
 
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """Margins at a snapshot, and inner products with v = Σ q ∇p, along −∇ℒ, for each parameter tensor k."""
+    """Margins at a snapshot, and inner products with v = Σ q ∇p, along −∇ℒ, for each parameter tensor k.
 
-    margins: Tensor  # (n, K−1), float64
-    inner: np.ndarray  # ⟨W_k, v_k⟩
-    weights_squared: np.ndarray  # ‖W_k‖²
+    All of it at the point x where a snapshot is evaluated (`Trajectory.at`): θ for maps with a degree, else W. The
+    softmin weights q are those at W.
+    """
+
+    margins: Tensor  # p(x), (n, K−1), float64
+    inner: np.ndarray  # ⟨x_k, v_k⟩
+    weights_squared: np.ndarray  # ‖x_k‖²
     velocity_squared: np.ndarray  # ‖v_k‖²
+    norm: float = 1.0  # ‖W‖/‖x‖: ‖W‖ for maps with a degree, else 1
+    ln_scale: float = 0.0  # ln s: p(W) = s p(x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +52,7 @@ class Trajectory:
     training: pd.DataFrame  # a row an epoch
     steps: pd.DataFrame  # a row a step, `dirconv.flow.Step.row`
     snapshot_steps: np.ndarray  # (S,), numbers of steps
-    weights: Tensor  # (S, D), in the network's precision
+    weights: Tensor  # (S, D), in the network's precision; for maps with a degree up to a positive factor each
     train: NetworkMap
     test: NetworkMap
     loss: Loss
@@ -52,21 +64,33 @@ class Trajectory:
 
     @property
     def snapshots(self) -> Iterator[tuple[Any, Tensor, Point]]:
-        """Each snapshot's row of `at_snapshots`, its weights W (D,), float64, and its point."""
-        weights = (each.double() for each in self.weights)
-        return zip(self.at_snapshots.itertuples(index=False), weights, self.points, strict=True)
+        """Each snapshot's row of `at_snapshots`, where it is evaluated (`at`), and its point."""
+        places = (self.at(index) for index in range(len(self.weights)))
+        return zip(self.at_snapshots.itertuples(index=False), places, self.points, strict=True)
+
+    def at(self, index: int) -> Tensor:
+        """Where a snapshot is evaluated, (D,), float64: θ = W/‖W‖ for maps with a degree, else W."""
+        weights = self.weights[index].double()
+        return weights if self.train.degree is None else directions(weights)
+
+    def ln_scale(self, norm: float) -> float:
+        """ln s where ‖W‖ is `norm`: L ln‖W‖, 0 for maps without a degree."""
+        return 0.0 if self.train.degree is None else self.train.degree * math.log(norm)
 
     def table(self, rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
         """`at_snapshots` with further columns, given as a row a snapshot."""
         return pd.concat([self.at_snapshots, pd.DataFrame(rows)], axis=1)
 
     def tested(self, weights: Tensor, point: Point) -> tuple[Tensor, dict[str, float]]:
-        """Margins of the test data at a snapshot; its train_error, test_error and ln_mean_test_loss = ln of mean ℓ."""
+        """Margins of the test data at a snapshot; its train_error, test_error and ln_mean_test_loss = ln of mean ℓ.
+
+        weights, (D,), and point: as `snapshots` yields them; the margins are p(x), those of the loss s p(x).
+        """
         margins = evaluate(self.train, self.test, weights)
         return margins, {
             "train_error": error_rate(point.margins),
             "test_error": error_rate(margins),
-            "ln_mean_test_loss": float(self.loss.ln_risk(margins)) - math.log(len(margins)),
+            "ln_mean_test_loss": float(self.loss.ln_risk(margins, point.ln_scale)) - math.log(len(margins)),
         }
 
     @functools.cached_property
@@ -75,7 +99,7 @@ class Trajectory:
         steps, degree = self.steps, self.train.degree
         table = steps.assign(
             tan=np.sqrt(np.maximum(1 - steps["cos"] ** 2, 0)) / steps["cos"],
-            smoothed_margin=np.nan if degree is None else steps["unnormalised_margin"] / steps["norm"] ** degree,
+            smoothed_margin=np.nan if degree is None else _smoothed(steps, degree),
             below=steps["ln_risk"] < self.loss.ln_at_zero,
         )
         return path_table(table)
@@ -90,15 +114,38 @@ class Trajectory:
     @functools.cached_property
     def points(self) -> list[Point]:
         """Margins and gradient at every snapshot."""
-        return [self._point(weights.double()) for weights in self.weights]
+        return [self._point(self.at(index), norm) for index, norm in enumerate(self.at_snapshots["norm"])]
 
-    def _point(self, weights: Tensor) -> Point:
+    def _point(self, weights: Tensor, norm: float) -> Point:
         margins, pullback = self.train.linearize(weights)
         if not self.train.coupled:
             margins = self.train.precise().values(weights)
-        velocity = pullback(self.loss.weights(margins))
+        ln_scale = self.ln_scale(norm)
+        velocity = pullback(self.loss.weights(margins, ln_scale))
 
         def by_block(values: Tensor) -> np.ndarray:
             return np.array([float(values[block.start : block.stop].sum()) for block in self.blocks])
 
-        return Point(margins, by_block(weights * velocity), by_block(weights.square()), by_block(velocity.square()))
+        return Point(
+            margins,
+            inner=by_block(weights * velocity),
+            weights_squared=by_block(weights.square()),
+            velocity_squared=by_block(velocity.square()),
+            norm=1.0 if self.train.degree is None else norm,
+            ln_scale=ln_scale,
+        )
+
+
+def _smoothed(steps: pd.DataFrame, degree: int) -> pd.Series:
+    """ã, by logarithms where steps have them and it is positive: ℓ⁻¹(ℒ) and ‖W‖^L may overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        plain = steps["unnormalised_margin"] / steps["norm"] ** degree
+    if "ln_margin" not in steps:  # recorded before the column was
+        return plain
+    return plain.where(steps["ln_margin"].isna(), np.exp(steps["ln_margin"] - degree * np.log(steps["norm"])))
+
+
+def exp(value: float) -> float:
+    """e^value, infinite where that overflows."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(value))

@@ -1,8 +1,8 @@
 r"""Both sides of the identities of `dirconv.flow.rates` along the flow, each differentiated its own way.
 
-Everything is computed in float64, whatever the network's precision: margins and v = Σ q ∇p backward through the map,
-the margins' rates ṗ forward along v (`torch.func.jvp`, chunk by chunk). To bound the cost, at most `SNAPSHOTS` of a
-run's snapshots with ℒ < ℓ(0) are used, evenly spread in their order, including the first and the last.
+Everything is computed in float64 at θ = W/‖W‖, whatever the network's precision: margins and v = Σ q ∇p backward
+through the map, the margins' rates ṗ forward along v (`torch.func.jvp`, chunk by chunk). To bound the cost, at most
+`SNAPSHOTS` of a run's snapshots with ℒ < ℓ(0) are used, evenly spread in their order, including the first and the last.
 
 `resolution` = 16 · 2⁻⁵³ · |min p| is about the rounding error of a margin, hence of ln q. Both sides use the same q and
 may agree more closely; but where the resolution nears one, q is rounding noise and v not the flow's direction.
@@ -20,7 +20,7 @@ from torch import Tensor
 from dirconv.flow.point import resolution
 from dirconv.flow.rates import FIELDS, decompose
 from dirconv.margins.network import NetworkMap
-from dirconv.measures import Trajectory
+from dirconv.measures import Trajectory, exp
 
 NUMERICS = 1
 GOES_THROUGH = ("point", "rates")
@@ -42,11 +42,12 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
     exact = trajectory.train.precise()
     rows = []
     for row in snapshots.iloc[chosen].itertuples(index=False):
-        weights = trajectory.weights[row.snapshot].double()
-        p, pullback = exact.linearize(weights)
-        velocity = pullback(trajectory.loss.weights(p))
-        blur = resolution(exact, p)
-        parts = decompose(trajectory.loss, exact.degree, weights, p, velocity, rates(exact, weights, velocity))
+        theta, ln_scale = trajectory.at(row.snapshot), trajectory.ln_scale(row.norm)
+        p, pullback = exact.linearize(theta)
+        velocity = pullback(trajectory.loss.weights(p, ln_scale))
+        blur = resolution(exact, p) * exp(ln_scale)
+        forward = rates(exact, theta, velocity)
+        parts = decompose(trajectory.loss, exact.degree, theta, p, velocity, forward, ln_scale)
         rows += [{**row._asdict(), "resolution": blur, **part} for part in parts]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 

@@ -22,7 +22,7 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
         product = np.sqrt(point.weights_squared * point.velocity_squared)
         part = {
             "layer": [block.name for block in trajectory.blocks],
-            "layer_norm": np.sqrt(point.weights_squared),
+            "layer_norm": np.sqrt(point.weights_squared) * point.norm,
             "cos": np.divide(point.inner, product, out=np.zeros_like(product), where=product > 0),
             "weight_share": point.weights_squared / point.weights_squared.sum(),
         }

@@ -9,7 +9,7 @@ network, g_i converges with W/‖W‖ if it is continuous at the limit. Unlike a
 ReLU or a maximum switches, however little W moves, and a path of many jumps is longer than its snapshots show. Angles
 over one interval between snapshots and over two tell such a path (they do not add up) from a smooth one (they do).
 
-The gradient is taken in float64 at the snapshot's weights, whatever the network's precision. With batch statistics the
+The gradient is taken in float64 at the snapshot, whatever the network's precision. With batch statistics the
 statistics are fixed at their average over the training images at that snapshot; otherwise g_i would depend on which
 other images share a batch.
 
@@ -30,21 +30,25 @@ from torch import Tensor
 
 from dirconv.geometry import arc, directions
 from dirconv.margins.network import NetworkMap
-from dirconv.measures import Trajectory
+from dirconv.measures import Trajectory, exp
 
 NUMERICS = 1
 GOES_THROUGH = ("geometry",)
 EXAMPLES = 32
 PICTURED = 4
 PICTURES = 24
-TYPES = {"snapshot": "int32", "example": "int32", **dict.fromkeys(("norm", "moved", "over_two", "to_last"), "float32")}
+TYPES = {
+    **{"snapshot": "int32", "example": "int32", "norm": "float64"},
+    **dict.fromkeys(("moved", "over_two", "to_last"), "float32"),
+}
 
 
 def table(trajectory: Trajectory) -> pd.DataFrame:
     """A row a snapshot and example: snapshot, tau, ln_risk, example, and the columns below.
 
-    norm: ‖∇_x p_i‖; moved, over_two, to_last: angles of g_i with the previous snapshot's, the one before that and the
-    last, in rad, NaN where there is none or a gradient vanishes; picture: (side²,) uint8 or None.
+    norm: ‖∇_x p_i‖, infinite where that overflows; moved, over_two, to_last: angles of g_i with the previous
+    snapshot's, the one before that and the last, in rad, NaN where there is none or a gradient vanishes; picture:
+    (side²,) uint8 or None.
     """
     images, labels = trajectory.train.images[:EXAMPLES], trajectory.train.labels[:EXAMPLES]
     count = len(trajectory.weights)
@@ -52,7 +56,7 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
     pictured = set(np.linspace(0, count - 1, min(count, PICTURES)).round().astype(int)) if square else set()
 
     def at(index: int, other: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        weights = trajectory.weights[index].double()
+        weights = trajectory.at(index)
         return gradients(trajectory.train.frozen(weights).on(images, labels).precise(), weights, other)
 
     last, other = at(count - 1)
@@ -67,7 +71,7 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
             "tau": row.tau,
             "ln_risk": row.ln_risk,
             "example": np.arange(len(gradient)),
-            "norm": gradient.flatten(1).norm(dim=1).cpu().numpy(),
+            "norm": gradient.flatten(1).norm(dim=1).cpu().numpy() * exp(trajectory.ln_scale(row.norm)),
             "moved": _angles(direction, previous),
             "over_two": _angles(direction, before),
             "to_last": _angles(direction, last),

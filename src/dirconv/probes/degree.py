@@ -22,11 +22,11 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
     """
     margin_map = trajectory.train.precise()
     rows = []
-    for weights in trajectory.weights:
-        weights = weights.double()
+    for row in trajectory.at_snapshots.itertuples(index=False):
+        weights = trajectory.at(row.snapshot)
         margins = margin_map.values(weights)
         inner = (margin_map.values(weights * (1 + H)) - margin_map.values(weights * (1 - H))) / (2 * H)
-        q = trajectory.loss.weights(margins)
+        q = trajectory.loss.weights(margins, trajectory.ln_scale(row.norm))
         degrees = (inner / margins).flatten()
         mean = float((q * inner).sum() / (q * margins).sum())
         quantiles = torch.quantile(degrees, degrees.new_tensor([0.05, 0.5, 0.95])).tolist()

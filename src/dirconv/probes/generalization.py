@@ -31,7 +31,7 @@ def table(trajectory: Trajectory) -> pd.DataFrame:
     rows = []
     for row, weights, point in trajectory.snapshots:
         margins, errors = trajectory.tested(weights, point)
-        normalized = margins.amin(1) * (math.nan if degree is None else row.norm**-degree)
+        normalized = margins.amin(1) * (math.nan if degree is None else 1.0)  # at unit norm where there is a degree
         quantiles = {f"margin_q{q:02d}": float(normalized.quantile(q / 100)) for q in QUANTILES}
         below = {"below": row.ln_risk < trajectory.loss.ln_at_zero}
         rows.append({**below, **errors, **quantiles, **_radii(trajectory, weights, margins)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 
 from dirconv import artifacts, data, flow, losses
 from dirconv.errors import Unfinished
+from dirconv.geometry import directions
 from dirconv.goals import Stop
 from dirconv.stages import _job, _output
 
@@ -32,6 +32,8 @@ def run(
     last: bool = False,
 ) -> None:
     """Write steps.parquet (a row a step), snapshots.safetensors (weights (S, D), steps (S,)) and manifest.json.
+
+    Of a map with a degree snapshots hold θ = W/‖W‖, and steps.parquet ‖W‖: W may be beyond the network's precision.
 
     Unfinished if that takes more than `seconds`: the same call resumes. With `last` the run ends there instead, with
     the stop reason `TIME`. Its checkpoint stays: once `out` is deleted, the same call resumes.
@@ -64,9 +66,10 @@ def run(
         timer = _job.Timer(seconds)
 
         def keep(step: flow.Step) -> None:
-            """Keep the weights as they were at the end of the step, once."""
+            """Keep the weights as they were at the end of the step, once; of a map with a degree their direction."""
             if not taken or taken[-1] != step.state.step:
-                weights = step.state.weights.to(getattr(torch, spec["precision"]))
+                weights = step.state.weights if margin_map.degree is None else directions(step.state.weights)
+                weights = weights.to(getattr(torch, spec["precision"]))
                 checkpoint.keep(len(taken), {WEIGHTS: weights.cpu().numpy()})
                 taken.append(step.state.step)
 
@@ -78,7 +81,7 @@ def run(
                 keep(step)
             progress.update(
                 event.progress,
-                f"step {step.state.step}  log10 L {step.ln_risk / math.log(10):.2f}  cos {step.cos:.4f}  "
+                f"step {step.state.step}  {flow.risk_in_words(step.ln_risk, step.ln_margin)}  cos {step.cos:.4f}  "
                 f"tau {step.tau:.4f}",
                 final=event.stop is not None,
             )

@@ -183,6 +183,79 @@ def test_a_risk_that_is_no_number_is_not_hidden():
         assert math.isnan(loss.inverse(math.nan))
 
 
+SCALES = [-30.0, 0.0, 3.0, 30.0, 308.0, 650.0, 708.9, 712.0, 1040.0]  # ln s; e^709.8 is the largest float64
+UNIT = {
+    "all right": np.array([[0.2], [0.2], [0.2 + 1e-12], [0.3], [50.0]]),
+    "one at zero": np.array([[0.0], [0.1], [0.3]]),
+    "two wrong": np.array([[-0.2], [0.5], [-1e-3], [0.0]]),
+    "several classes": np.array([[0.2, 0.5], [0.2, 0.2], [0.7, 0.3]]),
+    "several classes, one wrong": np.array([[0.2, -0.5], [0.1, 0.2]]),
+}
+
+
+@pytest.mark.parametrize("ln_scale", SCALES)
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [(name, case) for name in losses.LOSSES for case in UNIT if UNIT[case].shape[1] == 1 or name in SEVERAL],
+)
+def test_margins_at_unit_norm_with_ln_s_apart_are_exact(name, case, ln_scale):
+    """ln ℒ, q, ln ℓ⁻¹(ℒ) and κ at s p, where s p and ln ℒ may be beyond float64."""
+    unit = UNIT[case]
+    loss, p = losses.get(name), torch.from_numpy(unit)
+    with mpmath.workdps(600):  # e^(−s p) needs the digits of s p
+        s = mpmath.exp(mpf(ln_scale))
+        ln_risk, slopes = at_scale(name, [[s * mpf(float(x)) for x in row] for row in unit])
+        inverse = inverse_at(name, ln_risk)
+        _, ((at_inverse,),) = at_scale(name, [[inverse]])
+        total = mpmath.fsum(x for row in slopes for x in row)
+        expected_q = np.array([[float(x / total) for x in row] for row in slopes])
+        ln_concentration = float(mpmath.log(total / at_inverse))
+        ln_margin = float(mpmath.log(inverse)) if inverse > 0 else math.nan
+    found = float(loss.ln_risk(p, ln_scale))
+    if abs(ln_risk) < mpf(10) ** 308:
+        assert abs(mpf(found) - ln_risk) <= 1e-12 * abs(ln_risk) + 1e-13
+    else:
+        assert found == (math.inf if ln_risk > 0 else -math.inf)
+    assert np.abs(loss.weights(p, ln_scale).numpy() - expected_q).max() <= 1e-12
+    if abs(inverse) > mpf(10) ** -12:
+        assert loss.ln_margin(p, ln_scale) == pytest.approx(ln_margin, rel=1e-12, abs=1e-9, nan_ok=True)
+        assert loss.ln_concentration(p, ln_scale) == pytest.approx(ln_concentration, abs=1e-9)
+
+
+def at_scale(name, margins):
+    """ln ℒ and −∂ℒ/∂p of margins that are mpmath's, from the definitions."""
+    if name == "polynomial":
+        values = [(1 + p) ** -2 if p >= 0 else 1 - 2 * p for row in margins for p in row]
+        return mpmath.log(mpmath.fsum(values)), [[2 / (1 + max(p, 0)) ** 3 for p in row] for row in margins]
+    terms = [[mpmath.exp(-p) for p in row] for row in margins]
+    sums = [mpmath.fsum(row) for row in terms]
+    if name == "exponential":
+        return mpmath.log(mpmath.fsum(sums)), terms
+    one_by_one = [total if total < mpf(10) ** -250 else mpmath.log1p(total) for total in sums]
+    return mpmath.log(mpmath.fsum(one_by_one)), [
+        [x / (1 + total) for x in row] for row, total in zip(terms, sums, strict=True)
+    ]
+
+
+def inverse_at(name, ln_risk):
+    """ℓ⁻¹(ℒ) in mpmath."""
+    risk = mpmath.exp(ln_risk)
+    if name == "exponential":
+        return -ln_risk
+    if name == "polynomial":
+        return (1 - risk) / 2 if risk > 1 else 1 / mpmath.sqrt(risk) - 1
+    return -ln_risk if risk < mpf(10) ** -250 else -mpmath.log(mpmath.expm1(risk)) if risk < 10**6 else -risk
+
+
+def test_margins_that_are_nearly_equal_share_the_weight_however_large_s_is():
+    """p − min p is exact, s (p − min p) moderate, and s p overflows."""
+    loss, ln_scale = losses.get("exponential"), 720.0
+    gap = 2.0**-1030  # so small that it is lost beside 1, but not beside a margin of its own size
+    p = torch.tensor([[gap], [2 * gap]], dtype=torch.float64)
+    ratio = mpmath.exp(-mpf(gap) * mpmath.exp(mpf(ln_scale)))
+    assert float(loss.weights(p, ln_scale)[1]) == pytest.approx(float(ratio / (1 + ratio)), rel=1e-12)
+
+
 def test_losses_names_what_get_finds():
     assert set(losses.LOSSES) == set(log_domain.BY_NAME)
     assert set(losses.LN_AT_ZERO) == {*losses.LOSSES, "cubic"}

@@ -5,12 +5,15 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import small_networks
 import torch
 
 from dirconv import losses, models
+from dirconv.artifacts import read_table, write_table
+from dirconv.kkt.resolved import RADIUS
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory
-from dirconv.probes import degree, generalization
+from dirconv.probes import degree, generalization, kkt
 
 
 def trajectory(options, outputs=1, loss="logistic", dtype=torch.float64, images=12):
@@ -71,3 +74,36 @@ def test_generalization_is_what_the_test_images_say(outputs):
     # two rows, one direction: distances do not depend on the scale of the weights
     assert math.isclose(table["radius_attack_q50"][0], row["radius_attack_q50"], rel_tol=0.02)
     assert math.isclose(table["radius_first_order_q50"][0], row["radius_first_order_q50"], rel_tol=1e-6)
+
+
+def test_the_certificate_depends_on_the_direction_alone_and_is_a_row_an_example_when_asked(tmp_path):
+    found = small_networks.network_map(small_networks.convolutional(), 3)
+    start = classified(found)
+    table = kkt.table(small_networks.trajectory(found, [start, 1e3 * start, -start]))
+    first, second, unclassified = (row for _, row in table.iterrows())
+    assert first["epsilon"] == pytest.approx(second["epsilon"], rel=1e-9)
+    assert first["cos_best"] == pytest.approx(math.sqrt(1 - first["epsilon_relative"] ** 2))
+    assert 0 < first["epsilon_relative"] < 1
+    assert first["radius"] in (0, RADIUS)
+    assert math.isnan(unclassified["epsilon"])
+    assert unclassified["support"] == 0
+    write_table(tmp_path / "kkt.parquet", table)
+    rows = read_table(tmp_path / "kkt.parquet").explode(["examples", "multipliers"]).dropna(subset="examples")
+    assert len(rows) == first["support"] + second["support"]
+    assert (rows["multipliers"] > 0).all()
+
+
+def test_a_network_with_batch_statistics_has_no_certificate():
+    found = small_networks.network_map(small_networks.convolutional(norm=True), None, coupled=True)
+    assert kkt.table(small_networks.trajectory(found, [found.flatten()]))["margin"].isna().all()
+
+
+def classified(found):
+    """Weights at which every example is classified."""
+    w = found.flatten()
+    for _ in range(500):
+        margins, pullback = found.linearize(w)
+        if float(margins.min()) > 0.01:
+            return w
+        w = w + 0.05 * pullback(torch.softmax(-margins.flatten(), 0).view_as(margins))
+    raise AssertionError("not classified")
