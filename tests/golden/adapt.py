@@ -99,6 +99,11 @@ def dual() -> ModuleType:
     return _module("flow.dual")
 
 
+def cut_dual() -> ModuleType:
+    """solve(gram, values, owners, temperature) → q, converged."""
+    return _module("flow.cut_dual")
+
+
 def descend(maps: Any, loss: str, weights: Tensor, step: float, most: int) -> tuple[Tensor, Tensor]:
     """From initialization to ℒ < ℓ(0): weights and numbers of steps."""
     return _module("flow.ensemble").descend(maps, losses.get(loss), weights, step, most)
@@ -119,6 +124,11 @@ def decompose(loss: str, degree: int, weights: Tensor, margins: Tensor, velocity
 # measures, probes, problems
 
 
+def polish(margin_map: Any, theta: Tensor):
+    """Newton's method to a KKT point: certificate, distance, converged."""
+    return _module("kkt.polish").polish(margin_map, theta)
+
+
 def trajectory(steps: pd.DataFrame, at: np.ndarray, weights: Tensor, train: Any, test: Any, loss: str):
     """A followed run, as measures get it."""
     steps = steps.copy()
@@ -133,6 +143,17 @@ def trajectory(steps: pd.DataFrame, at: np.ndarray, weights: Tensor, train: Any,
         test=test,
         loss=losses.get(loss),
     )
+
+
+def at_weights(point: Any, degree: int | None) -> dict[str, np.ndarray]:
+    """Of a snapshot at W: margins p, ⟨W_k, v_k⟩, ‖W_k‖², ‖v_k‖², from those at unit norm."""
+    scale, slope = np.exp(point.ln_scale), point.norm ** ((degree or 1) - 1)
+    return {
+        "margins": point.margins.flatten().numpy() * scale,
+        "inner": point.inner * scale,
+        "weights_squared": point.weights_squared * point.norm**2,
+        "velocity_squared": point.velocity_squared * slope**2,
+    }
 
 
 @contextlib.contextmanager

@@ -103,6 +103,26 @@ def of_proximal_on_networks() -> Numbers:
     }
 
 
+BUNDLE = ("flow.bundle", "backward", "cuts", "proximal_step", "jacobian", "cut_dual", "step_control", *FLOW)
+
+
+# the interior point ends at 10⁻³ of a displacement at worst, and steps add up
+@golden(*BUNDLE, relative=1e-4)
+def of_bundle() -> Numbers:
+    """On smooth maps with and without a degree, and on ReLU networks of two and three classes, kinks resolved."""
+    cubic, start = smooth()
+    tanh, first = inhomogeneous()
+    binary, weights = on_digits()
+    several, clear = clear_cut(10)
+    options = {"method": "bundle", "tolerance": 0.05}
+    return {
+        **prefixed("smooth", ended(cubic, "exponential", start, options, tau=1.0)),
+        **prefixed("no degree", ended(tanh, "exponential", first, options, steps=15)),
+        **prefixed("two classes", ended(binary, "logistic", weights, options, steps=8)),
+        **prefixed("three classes", ended(several, "cross_entropy", clear, options, steps=8)),
+    }
+
+
 def clear_cut(count: int) -> tuple:
     """Of 40 random images with the labels that a network gives them those with the largest margins, the least is 3."""
     drawn, weights = three_classes(count=40)
@@ -218,6 +238,19 @@ def of_dual() -> Numbers:
         found[f"{name}: ln q"] = solution.ln_q[weighty].tolist()
         found[f"{name}: factorizations"] = [float(solution.factorizations), float(again.factorizations)]
         found[f"{name}: converged"] = [float(solution.converged), float(again.converged)]
+    return found
+
+
+@golden("cut_dual", relative=1e-7)
+def of_cut_dual() -> Numbers:
+    """Six examples with two cuts each, in general position: no two solutions."""
+    rows = normal(42, 12, 20)
+    gram, values, owners = rows @ rows.T / 20, 1 + 0.1 * normal(43, 12), torch.arange(12) // 2
+    found: Numbers = {}
+    for temperature in (0.0, 1e-9, 1e-3, 0.1):
+        solution = adapt.cut_dual().solve(gram, values, owners, temperature)
+        found[f"{temperature}: q"] = [x if x > 1e-6 else 0.0 for x in solution.q.tolist()]
+        found[f"{temperature}: converged"] = [float(solution.converged)]
     return found
 
 

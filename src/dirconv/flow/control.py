@@ -35,12 +35,16 @@ class StepControl:
 
     tolerance: bound of a step's local error. largest_step: bound of a step's size. smallest_step: sizes that are not
     above it underflow. land: distance in the clock between points where a step has to end; None: there are none.
+    per_doubling: instead of `land`, how many such points each doubling of 1 + clock has, at 2^(k/m) − 1; `goal`
+    is one more.
     """
 
     tolerance: float
     largest_step: float
     smallest_step: float
     land: float | None = None
+    per_doubling: int | None = None
+    goal: float = math.inf
 
     def accepts(self, error: Number) -> Truth:
         """Whether e ≤ tolerance. NaN is accepted as well: the flow then ends at that point, and says why."""
@@ -70,17 +74,24 @@ class StepControl:
         return not tried if isinstance(tried, bool) else ~tried
 
     def landing(self, planned: Number, clock: Number) -> tuple[Number, Truth]:
-        """The size of the step to be tried at `clock`, and whether it ends at a multiple of `land`.
+        """The size of the step to be tried at `clock`, and whether it ends at a point where a step has to end.
 
-        A step that would pass the multiple ends there. One that would leave less than its own size goes halfway: two
+        A step that would pass that point ends there. One that would leave less than its own size goes halfway: two
         even steps rather than a long and a tiny one.
         """
         size = _at_most(planned, self.largest_step)
-        if self.land is None:
+        if self.land is None and self.per_doubling is None:
             return size, False
-        rest = (_floor(clock / self.land + 1e-9) + 1) * self.land - clock
+        rest = self.next_point(clock) - clock
         lands = size > rest * (1 - 1e-6)
         return _where(lands, rest, _where(2 * size > rest, rest / 2, size)), lands
+
+    def next_point(self, clock: Number) -> Number:
+        """The first point after `clock` where a step has to end. With `per_doubling`, of a float only."""
+        if self.per_doubling is None:
+            return (_floor(clock / self.land + 1e-9) + 1) * self.land
+        point = 2.0 ** ((math.floor(self.per_doubling * math.log2(1 + clock) + 1e-9) + 1) / self.per_doubling) - 1
+        return self.goal if clock < self.goal < point else point
 
 
 def _at_least(value: Number, bound: Number) -> Number:

@@ -6,9 +6,15 @@ import math
 import pytest
 import torch
 from descents import ROWS, START, run
+from torch import nn
 
-from dirconv import flow
+from dirconv import flow, losses
+from dirconv.errors import UserError
+from dirconv.flow.goals import Goals
+from dirconv.flow.point import record
 from dirconv.goals import GOALS, Stop, StopReason
+from dirconv.margins.network import NetworkMap
+from dirconv.options import modules
 
 
 def same(first, second):
@@ -124,6 +130,73 @@ def test_levels_are_log_spaced(ln_risk, per_decade, expected):
     assert flow.level(ln_risk, per_decade) == expected
 
 
+def test_there_is_no_level_beyond_the_highest():
+    highest = flow.level(-flow.HIGHEST, 8)
+    assert flow.level(-1e14, 8) < highest
+    assert [flow.level(ln_risk, 8) for ln_risk in (-1.001e15, -1e30, -1e300, -math.inf)] == [highest] * 4
+
+
+@pytest.mark.parametrize(
+    ("ln_risk", "ln_margin", "expected"),
+    [
+        (-230.2585092994046, 5.4, "log10 L -100.00"),
+        (1.0, math.nan, "log10 L 0.43"),
+        (-1e6 * math.log(10), 14.6, "log10 L -1000000.00"),
+        (-math.exp(20.0), 20.0, "ln ln(1/L) 20.00"),
+        (-math.inf, 1040.25, "ln ln(1/L) 1040.25"),
+    ],
+)
+def test_a_risk_of_many_decades_is_shown_by_its_logarithm(ln_risk, ln_margin, expected):
+    assert flow.risk_in_words(ln_risk, ln_margin) == expected
+
+
+def step(**fields):
+    """A step far along a flow, by the fields that goals read."""
+    given = {"tau": 100.0, "ln_risk": -math.inf, "norm": math.exp(104.0), "cos": 0.9, "cos_point": 0.9}
+    rest = dict.fromkeys(("unnormalised_margin", "smallest_margin"), math.inf)
+    state = flow.State(START, 1.0, step=7)
+    return flow.Step(state=state, effective_examples=1.0, resolution=math.inf, **{**given, **rest, **fields})
+
+
+@pytest.mark.parametrize(
+    ("goals", "fields", "share", "reason"),
+    [
+        ({}, {}, 0.007, None),
+        ({"tau": 200.0}, {}, 0.5, None),
+        ({"tau": 100.0}, {}, 1.0, StopReason.TAU),
+        ({"log_inverse_risk": 1e300}, {}, 1.0, StopReason.RISK),
+        ({"log_inverse_risk": 1e300}, {"ln_risk": -1e299}, 0.1, None),
+        ({}, {"ln_risk": math.inf}, 1.0, StopReason.NOT_FINITE),
+        ({}, {"ln_risk": math.nan}, 1.0, StopReason.NOT_FINITE),
+        ({}, {"norm": math.inf}, 1.0, StopReason.NOT_FINITE),
+    ],
+)
+def test_a_risk_whose_logarithm_overflows_is_no_reason_to_stop_but_reaches_its_goal(goals, fields, share, reason):
+    found = Goals(Stop(**goals)).check(step(**fields))
+    assert found == (pytest.approx(share, rel=1e-12), reason)
+
+
+def test_a_step_at_unit_norm_is_recorded_with_ln_s_apart():
+    """ℓ⁻¹(ℒ) = s min p for one smallest margin; temperature 1/(s min p)."""
+    theta = torch.tensor([0.6, 0.8], dtype=torch.float64)
+    loss, margins = losses.get("exponential"), torch.tensor([[0.5], [0.75]], dtype=torch.float64)
+    weights = theta * math.exp(104.0)
+    state, ln_scale = flow.State(weights, 1.0), 10 * 104.0
+    q = loss.weights(margins, ln_scale)
+    found = record(loss, state, weights, margins, q, ln_scale=ln_scale, cos=1.0, cos_point=1.0, resolution=0.0)
+    assert (found.ln_risk, found.unnormalised_margin, found.smallest_margin) == (-math.inf, math.inf, math.inf)
+    assert found.ln_margin == pytest.approx(1040.0 + math.log(0.5), rel=1e-14)
+    assert found.temperature == 0.0 and found.effective_examples == 1.0
+    assert list(found.row())[-2:] == ["ln_margin", "temperature"]
+    near = record(loss, state, theta, margins, q, cos=1.0, cos_point=1.0, resolution=0.0, temperature=0.0)
+    assert near.temperature == 0.0  # as given: the step took the hard minimum
+    plain = record(loss, state, theta, 3 * margins, q, cos=1.0, cos_point=1.0, resolution=0.0)
+    scaled = record(loss, state, theta, margins, q, ln_scale=math.log(3), cos=1.0, cos_point=1.0, resolution=0.0)
+    assert plain.temperature == pytest.approx(1 / 1.5, rel=1e-15)
+    for name in ("ln_risk", "unnormalised_margin", "smallest_margin", "ln_margin", "temperature"):
+        assert getattr(scaled, name) == pytest.approx(getattr(plain, name), rel=1e-14)
+
+
 def test_a_risk_above_one_is_below_every_level():
     assert flow.level(0.0, 8) == flow.level(5.0, 8) < flow.level(-1e-8, 8)
 
@@ -199,3 +272,32 @@ def test_a_flow_that_leaves_the_numbers_stops(broken):
     assert all(event.stop is None and math.isfinite(event.step.ln_risk) for event in before)
     assert end.stop == StopReason.NOT_FINITE if broken.startswith("margins") else end.stop is not None
     assert end.stop not in GOALS
+
+
+@pytest.mark.parametrize("name", modules("flow.methods"))
+def test_every_method_says_whether_it_follows_coupled_examples(name):
+    spec = flow.from_options({"method": name})
+    assert spec.couples is (name != "proximal")
+    assert "couples" not in dataclasses.asdict(spec)  # no option: what was specified before stays what it is
+    why = flow.refusal(spec, True)
+    assert (name in why and "couple" in why) if name == "proximal" else why == ""
+    assert flow.refusal(spec, False) == ""
+
+
+@pytest.mark.parametrize("method", ["proximal", "rk4", "descent"])
+def test_a_network_with_batch_statistics_is_followed_by_methods_that_can(method):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Tanh(), nn.Flatten(), nn.Linear(8, 1)).double()
+    images = torch.randn(6, 1, 4, 4, dtype=torch.float64)
+    labels = 1.0 - 2.0 * (torch.arange(6) % 2)
+    found = NetworkMap(network, images, labels, None, coupled=True, chunk=3)
+    loss, spec, start = losses.get("logistic"), flow.from_options({"method": method}), found.flatten()
+
+    def follow(margin_map):
+        return list(flow.follow(margin_map, loss, spec, Stop(steps=2), flow.State.at_start(start)))
+
+    if method == "proximal":
+        with pytest.raises(UserError, match=r"^flow.method: proximal cannot follow .* couple its examples; .*descent"):
+            follow(found)
+        found = found.frozen(start)
+    assert follow(found)[-1].stop == StopReason.STEPS

@@ -1,6 +1,7 @@
 """The methods that follow the flow, one module each, found by the name that a run gives as `flow.method`.
 
-A module has a dataclass `Spec` (its options; its field `method` holds the module's name) and
+A module has a dataclass `Spec` (its options; its field `method` holds the module's name, and `couples`, which is no
+field, says whether it follows networks whose examples batch statistics couple) and
 
     steps(margin_map, loss, spec, state) -> Iterator[Step]
 

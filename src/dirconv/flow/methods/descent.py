@@ -40,6 +40,7 @@ class Spec:
     """Options of the method."""
 
     method: Literal["descent"] = "descent"
+    couples = True
     tolerance: float = 1e-3  # local error of a step, relative to ‖W‖
     first_step: float = 1e-4
     largest_step: float = 0.05

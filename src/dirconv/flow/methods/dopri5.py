@@ -29,6 +29,7 @@ class Spec:
     """Options of the method."""
 
     method: Literal["dopri5"] = "dopri5"
+    couples = True
     tolerance: float = 1e-6  # relative to ‖W‖
     segment: float = 0.01  # of relative arc length between recorded steps
 

@@ -28,6 +28,7 @@ class Spec:
     """Options of the method."""
 
     method: Literal["gradient_descent"] = "gradient_descent"
+    couples = True
     learning_rate: float = 1e-3  # η, of the total loss ℒ (a sum over the examples)
 
     def __post_init__(self) -> None:

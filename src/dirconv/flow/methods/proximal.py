@@ -52,6 +52,7 @@ class Spec:
     """Options of the method."""
 
     method: Literal["proximal"] = "proximal"
+    couples = False  # its corrector asks for the margins of some examples apart
     tolerance: float = 0.05  # of the direction at the end, in radians, where the map is smooth
     largest_step: float = 0.2  # in the clock
     land: float = 0.25  # a step ends exactly at every multiple of this τ, where runs can be compared

@@ -30,6 +30,7 @@ class Spec:
     """Options of the method."""
 
     method: Literal["rk4"] = "rk4"
+    couples = True
     step: float = 1e-3  # of relative arc length
 
     def __post_init__(self) -> None:

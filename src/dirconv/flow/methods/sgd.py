@@ -33,6 +33,7 @@ class Spec:
     """Options of the method."""
 
     method: Literal["sgd"] = "sgd"
+    couples = True
     rate: float = 0.1  # α at the start
     batch: int = 100
     seed: int = 0  # of the order of the examples
