@@ -7,7 +7,11 @@ The dual is the point of least norm in the convex hull of z. The non-negative le
 the best q is the same for every t. Lawson and Hanson's active sets solve it in finitely many steps. Any q in the
 simplex bounds γ* from above, any w from below.
 
-Source: Cortes & Vapnik (1995) for the program; Lawson & Hanson (1974), chapter 23, for least squares.
+A deep linear network W_L ⋯ W₁ of least norm with margins of at least one has W_k = σ u_k u_(k−1)ᵀ, unit vectors u_k,
+u_0 = ŵ, σ = γ*^(−1/L), and its multipliers are the dual's up to a factor: `multipliers`, `factors`.
+
+Source: Cortes & Vapnik (1995) for the program; Lawson & Hanson (1974), chapter 23, for least squares; Ji & Telgarsky
+(2019) for deep linear networks.
 """
 
 from __future__ import annotations
@@ -41,3 +45,22 @@ def certified(z: np.ndarray, q: np.ndarray) -> Margin:
     if not lower > 0:
         raise ValueError("the data cannot be separated by a linear function through the origin")
     return Margin(lower, upper, w, q)
+
+
+def multipliers(best: Margin, depth: int) -> np.ndarray:
+    r"""KKT multipliers λ (n,) of a deep linear network of `depth` L: θ = Σ λ_i ∇p_i(θ), p_i ≥ 1, at ‖θ‖² = L γ*^(−2/L).
+
+    With Σ q_i z_i = γ* ŵ the first layer's condition σ u ŵᵀ = Σ λ_i σ^(L−1) u z_iᵀ is solved by λ = q γ*^(−2/L), and
+    the others' follow. In general λ = q ‖θ‖²/L, from ⟨θ, ∇p_i⟩ = L p_i and λ_i (p_i − 1) = 0.
+    """
+    return best.dual * best.upper ** (-2 / depth)
+
+
+def factors(best: Margin, widths: list[int]) -> list[np.ndarray]:
+    """The layers W_1, …, W_L of such a θ, `widths` those of their outputs: only the first unit of each is used."""
+    size, into, layers = best.lower ** (-1 / len(widths)), best.predictor, []
+    for width in widths:
+        out = np.eye(width)[0]
+        layers.append(size * np.outer(out, into))
+        into = out
+    return layers

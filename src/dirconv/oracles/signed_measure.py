@@ -149,3 +149,17 @@ def solve(x: np.ndarray, y: np.ndarray, gap: float = 1e-9) -> Margin:
         slack = np.abs(columns.T @ q) > lower * (1 - 1e-3)  # columns that may be needed again
         atoms = atoms[used | slack]
     raise ArithmeticError(f"the duality gap is {best.gap:.2g}, above the {gap:.2g} asked for")
+
+
+def multipliers(best: Margin) -> np.ndarray:
+    r"""KKT multipliers λ (n,) of the network of fixed signs: w_j = Σ λ_i ∇_j p_i, p_i ≥ 1, at ‖W‖² = 1/γ*.
+
+    Where |g_q| is largest its gradient is 2 g_q(ŵ) ŵ, g_q = s_j γ*, so that λ = q/(2γ*) = q ‖W‖²/L, L = 2.
+    """
+    return best.dual / (2 * best.upper)
+
+
+def neurons(best: Margin) -> tuple[np.ndarray, np.ndarray]:
+    """Such a W: w (k, d), a neuron an atom, and the signs s (k,) of its outputs; ‖w_j‖² = |mass|/γ*."""
+    mass = best.predictor[:, -1]
+    return best.predictor[:, :-1] * np.sqrt(np.abs(mass) / best.lower)[:, None], np.sign(mass)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import dirconv.oracles
 from dirconv.oracles import hard_margin, kernel, signed_measure
@@ -112,6 +113,43 @@ def test_the_kernel_predictor_has_equal_margins_on_its_support():
     assert margins.min() / math.sqrt(best.dual @ (kernel.ntk(x, x) * np.outer(y, y)) @ best.dual) == pytest.approx(
         best.lower, rel=1e-8
     )
+
+
+@pytest.mark.parametrize("widths", [[1], [3, 1], [4, 2, 1]])
+def test_multipliers_of_deep_linear_networks_are_exact(widths):
+    """θ = Σ λ_i ∇p_i(θ), λ ≥ 0, p ≥ 1 and λ (p − 1) = 0, the gradients from automatic differentiation."""
+    random = np.random.default_rng(3)
+    z = random.normal(size=(30, 5))
+    z *= np.sign(z @ np.arange(1.0, 6))[:, None]
+    best = hard_margin.solve(z)
+    layers = [torch.from_numpy(layer).requires_grad_() for layer in hard_margin.factors(best, widths)]
+    p = torch.from_numpy(z)
+    for layer in layers:
+        p = p @ layer.T
+    multipliers = hard_margin.multipliers(best, len(widths))
+    (p[:, 0] @ torch.from_numpy(multipliers)).backward()
+    for layer in layers:
+        torch.testing.assert_close(layer.grad, layer.detach(), rtol=0, atol=1e-12)
+    slack = p.detach().numpy()[:, 0] - 1
+    assert slack.min() > -1e-12 and np.abs(multipliers * slack).max() < 1e-12
+    assert multipliers.min() >= 0 and (multipliers > 0).sum() > 1
+
+
+@pytest.mark.parametrize(("d", "seed"), list(itertools.product(DIMENSIONS, range(3))))
+def test_multipliers_of_squared_relu_networks_are_exact(d, seed):
+    """The same, to the square root of the certified gap: of a predictor and a dual point that are each that close."""
+    x, y = planted(seed, 14, d)
+    best = signed_measure.solve(x, y)
+    w, signs = signed_measure.neurons(best)
+    leaf = torch.from_numpy(w).requires_grad_()
+    inner = (torch.from_numpy(x) @ leaf.T).clamp(min=0).square()
+    p = torch.from_numpy(y) * (inner @ torch.from_numpy(signs))
+    multipliers = signed_measure.multipliers(best)
+    (p @ torch.from_numpy(multipliers)).backward()
+    torch.testing.assert_close(leaf.grad, leaf.detach(), rtol=0, atol=3e-5 * float(leaf.detach().norm()))
+    slack = p.detach().numpy() - 1
+    assert slack.min() > -1e-9 and (multipliers * slack).sum() < 1e-8 * multipliers.sum()
+    assert multipliers.min() >= 0
 
 
 def test_oracles_share_no_code_with_the_flow():
