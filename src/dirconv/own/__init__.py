@@ -2,7 +2,7 @@ r"""Your own network and data: train, follow the flow, and get direction, margin
 
     import dirconv
     run = dirconv.follow(network, images, labels, degree=2, tau=1.0)
-    run.direction; run.path; run.margins; run.figure("alignment")
+    run.direction; run.path; run.margins; run.kkt(); run.figure("alignment")
 
 The network is followed in evaluation mode, as a function of the flat vector W (D,) of the parameters that require a
 gradient. Other parameters are constants: a degree L, f(cW) = c^L f(W), does not count them. Everything runs on a copy,
@@ -35,7 +35,8 @@ from dirconv.margins import error_rate
 from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory
 from dirconv.options import Train, did_you_mean, modules, parse, plugin
-from dirconv.own import _checks
+from dirconv.own import _checks, _limit
+from dirconv.own._limit import Limit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 class Run:
     """A followed run, on the device of the images. A table is computed when it is first asked for."""
 
-    trajectory: Trajectory  # snapshots of W are float64; without test data the test map is the training map
+    trajectory: Trajectory  # of snapshots θ, float64, W without a degree; without test data its test map is `train`
     weights: Tensor  # W at the end, (D,), float64
     stop: StopReason  # `stop.describe` says it in words
     record: dict[str, Any]  # the specification of the run, for figures
@@ -53,7 +54,10 @@ class Run:
 
     def __repr__(self) -> str:
         end = self.path.iloc[-1]
-        numbers = ", ".join(f"{name} = {end[name]:.4g}" for name in ("tau", "zeta", "cos", "ln_risk"))
+        risk = f"ln_risk = {end['ln_risk']:.4g}"
+        if math.isinf(end["ln_risk"]):
+            risk = flows.risk_in_words(end["ln_risk"], end["ln_margin"])
+        numbers = ", ".join([*(f"{name} = {end[name]:.4g}" for name in ("tau", "zeta", "cos")), risk])
         title = f"{self.record['specification']['run']}: {len(self.path) - 1} steps"
         return f"<{title}; {numbers}; stopped by {self.stop}: {self.stop.describe}>"
 
@@ -88,6 +92,16 @@ class Run:
             with _exact(self.weights.device):
                 self.tables[name] = plugin("measures", name, "table").table(self.trajectory)
         return self.tables[name]
+
+    def kkt(self, polish: bool = False) -> Limit:
+        """How near the end is to a KKT point of min ½‖W‖², p_i(W) ≥ 1: multipliers, support examples, ε, δ, margin.
+
+        polish: go on to a KKT point by Newton's method, which takes a smooth network; `distance` says how far it was.
+
+        UserError without a degree, where an example is not classified, and where no KKT point is reached.
+        """
+        with _exact(self.weights.device):
+            return _limit.of(self.trajectory.train, self.weights, float(self.path["tau"].iloc[-1]), polish)
 
     def figure(self, name: str, *others: Run) -> Figure:
         """The figure of a module of `dirconv.figures`, for this run and `others`, whose names must differ.
@@ -150,7 +164,7 @@ def follow(
     Goals
       tau, log_inverse_risk, cos, tail, steps: see `dirconv.goals.Stop` for their units.
     Flow
-      flow: the method, a module of `dirconv.flow.methods`, and its options; {"method": "proximal"} by default.
+      flow: the method, a module of `dirconv.flow.methods`, and its options; {"method": "bundle"} by default.
     Training
       train: whether SGD may run. It does not run if ℒ < ℓ(0) already.
       learning_rate, momentum, batch, epochs: see `dirconv.options.Train`.
@@ -163,7 +177,7 @@ def follow(
     sgd = {"learning_rate": learning_rate, "momentum": momentum, "batch": batch, "epochs": epochs}
     goals = {"tau": tau, "log_inverse_risk": log_inverse_risk, "cos": cos, "tail": tail, "steps": steps}
     options, stop = parse(Train, sgd, "follow"), parse(Stop, goals, "follow")
-    method = flows.specification({"method": "proximal", **(flow or {})}, "flow")
+    method = flows.specification({"method": "bundle", **(flow or {})}, "flow")
     if loss not in losses.LOSSES:
         raise UserError(f"loss: unknown {loss!r}{did_you_mean(loss, list(losses.LOSSES))}")
     if degree is not None and not (type(degree) is int and degree > 0):
@@ -176,7 +190,7 @@ def follow(
     if loss == "polynomial" and outputs > 1:
         raise UserError("loss: polynomial is for two classes, a network with one output; use cross_entropy")
     margin_map = NetworkMap(copy, x, _checks.labels(labels, outputs, x, "labels"), degree)
-    if method.method == "proximal":
+    if method.method in ("bundle", "proximal"):
         with _exact(x.device):
             margin_map = _checks.comparable(margin_map)
     test_map = margin_map
@@ -194,7 +208,8 @@ def follow(
         for event in flows.follow(margin_map, chosen_loss, method, stop, flows.State.at_start(weights)):
             rows.append(event.step.row())
             if event.snapshot:
-                snapshots[event.step.state.step] = event.step.state.weights
+                end = event.step.state.weights
+                snapshots[event.step.state.step] = end if degree is None else directions(end)
     trajectory = Trajectory(
         training=history,
         steps=pd.DataFrame(rows).drop_duplicates("step"),  # a step may be shown again

@@ -123,16 +123,16 @@ def test_margins_are_those_of_the_network_at_the_end(run, data):
 
 
 def test_it_is_the_flow_of_the_library(run, data):
-    """From the weights where SGD stopped, `flow.follow` on a map made by hand takes the same steps."""
+    """From the weights where SGD stopped, `flow.follow` on a map made by hand takes the same steps, up to rounding."""
     x, y = torch.as_tensor(data[0]).float(), 2.0 * torch.as_tensor(data[1]).double() - 1
     found = NetworkMap(relu_network(), x, y, 2)
-    start = run.trajectory.weights[0]
-    spec = flow.specification({"method": "proximal"}, "flow")
+    start = run.trajectory.weights[0] * run.path["norm"].iloc[0]
+    spec = flow.specification({"method": "bundle"}, "flow")
     state = flow.State.at_start(start.clone())
     events = list(flow.follow(found, losses.get("logistic"), spec, Stop(tau=0.5), state))
     end = events[-1].step
-    assert torch.equal(end.state.weights / end.state.weights.norm(), run.direction)
-    assert [event.step.ln_risk for event in events] == run.path["ln_risk"].tolist()
+    torch.testing.assert_close(end.state.weights / end.state.weights.norm(), run.direction, rtol=0, atol=1e-11)
+    np.testing.assert_allclose([event.step.ln_risk for event in events], run.path["ln_risk"], rtol=1e-10)
     assert sum(event.snapshot for event in events) == len(run.trajectory.weights)
 
 
@@ -196,7 +196,8 @@ def test_a_classified_start_is_not_trained(run, data):
         found = follow(module, *data, degree=2, train=train, steps=2)
         assert len(found.table("training")) == 1
         assert found.stop == "steps"
-        torch.testing.assert_close(found.trajectory.weights[0], run.weights.float().double(), rtol=0, atol=0)
+        start = run.weights.float().double()
+        torch.testing.assert_close(found.trajectory.weights[0], start / start.norm(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("method", ["descent", "rk4"])
@@ -261,6 +262,50 @@ def test_figures(run, name):
 def test_measures_of_something_else_than_images_in_something_else_than_layers(data, name):
     found = follow(Bare(), *data, degree=2, steps=3, learning_rate=0.2, batch=20, epochs=2000, test=data)
     assert len(found.table(name))
+
+
+def test_the_certificate_is_that_of_the_end(run, data):
+    found = run.kkt()
+    assert torch.equal(found.theta, run.direction)
+    assert found.tau == run.path["tau"].iloc[-1]
+    assert found.distance == 0
+    # by its definition, from a network of which nothing but the parameters is taken
+    module = relu_network().double()
+    for name, value in run.parameters(found.theta / found.margin**0.5).items():
+        module.get_parameter(name).data = value.clone()
+    x, y = torch.as_tensor(data[0]).double(), 2.0 * torch.as_tensor(data[1]) - 1
+    margins = y * module(x.float().double())[:, 0]
+    assert float(margins.detach().min()) == pytest.approx(1, rel=1e-12)
+    (found.multipliers @ margins).backward()
+    residual = torch.cat([(each - each.grad).flatten() for each in module.parameters()])
+    # on kinks gradients of all their sides do better than those of one with the same multipliers
+    assert found.radius > 0
+    assert 0.9 * float(residual.detach().norm()) < found.epsilon < float(residual.detach().norm())
+    assert found.delta == pytest.approx(float((found.multipliers * (margins.detach() - 1)).max()), abs=1e-12)
+    assert found.support.tolist() == found.multipliers.nonzero().flatten().tolist()
+    assert repr(found).startswith("<KKT: epsilon = ")
+
+
+class Squared(nn.Module):
+    def forward(self, z):
+        return z.relu().square()
+
+
+def test_a_smooth_network_is_followed_by_newtons_method_to_a_kkt_point(data):
+    found = follow(network(Squared()), *data, degree=3, **KEYS)
+    polished = found.kkt(polish=True)
+    assert polished.epsilon_relative < 1e-10
+    assert polished.margin > found.kkt().margin
+    assert polished.distance == pytest.approx(float(torch.acos(polished.theta @ found.direction)), abs=1e-7)
+    assert "rad from the run's end" in repr(polished)
+
+
+def test_where_there_is_no_kkt_point_to_be_found_it_is_said_in_one_line(run, data):
+    with pytest.raises(UserError, match=r"^polish: no KKT point was reached, the residual is [^\n]*; it takes a"):
+        run.kkt(polish=True)
+    without = follow(relu_network(bias=True), *data, degree=None, learning_rate=0.2, steps=2)
+    with pytest.raises(UserError, match=r"^kkt: a network without a degree has no hard-margin problem"):
+        without.kkt()
 
 
 def test_a_figure_of_something_else_is_refused_in_one_line(run):
