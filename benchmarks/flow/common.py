@@ -36,7 +36,7 @@ def images(options: argparse.Namespace, examples: int = EXAMPLES) -> tuple[torch
         "path": str(options.images),
     }
     with tempfile.TemporaryDirectory() as folder:
-        data_stage.run(dataclasses.asdict(data.specification(source, "--images")), "cifar", Path(folder))
+        data_stage.run(dataclasses.asdict(data.specification(source, "--images")), Path(folder), "cifar")
         found, labels, _, _ = data.load(Path(folder)).tensors(torch.float32)
     return found, labels
 
@@ -48,10 +48,10 @@ def network_map(images: torch.Tensor, labels: torch.Tensor, width: float, seed: 
     return NetworkMap(network.to(memory_format=torch.channels_last), laid_out, labels, 6, chunk=250)
 
 
-def trained(margin_map: NetworkMap, loss: Loss, seed: int) -> torch.Tensor:
+def trained(margin_map: NetworkMap, loss: Loss, seed: int, rate: float = 0.02) -> torch.Tensor:
     """Weights at the end of the first epoch of SGD after which ℒ < ℓ(0)."""
     for state in training.epochs(
-        margin_map, loss, Train(learning_rate=0.02), training.start(margin_map.flatten(), seed)
+        margin_map, loss, Train(learning_rate=rate), training.start(margin_map.flatten(), seed)
     ):
         if float(loss.ln_risk(margin_map.values(state.weights))) < loss.ln_at_zero:
             break
