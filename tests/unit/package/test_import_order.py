@@ -22,6 +22,7 @@ HOUSE = (  # from top to bottom; those in one row may not import each other
     ("claims",),
     ("problems", "probes"),
     ("measures",),
+    ("kkt",),
     ("flow", "training"),
     ("homogeneity",),
     ("margins",),

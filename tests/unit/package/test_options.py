@@ -168,10 +168,10 @@ def test_member_is_the_module_of_that_name():
         ("models", "alexnt", "; did you mean 'alexnet'?"),
         ("flow.methods", "descend", "; did you mean 'descent'?"),
         ("claims.rules", "_common", ""),  # private modules cannot be named
-        ("models", "quantum", "; known: alexnet, densenet, densenet121, resnet"),
+        ("models", "quantum", "; known: alexnet, densenet, densenet121, fully_connected, resnet"),
         ("models", "../models", ""),
-        ("models", 7, "; known: alexnet, densenet, densenet121, resnet"),
-        ("models", None, "; known: alexnet, densenet, densenet121, resnet"),
+        ("models", 7, "; known: alexnet, densenet, densenet121, fully_connected, resnet"),
+        ("models", None, "; known: alexnet, densenet, densenet121, fully_connected, resnet"),
     ],
 )
 def test_an_unknown_member_is_named_with_what_was_probably_meant(package, name, end):
