@@ -276,12 +276,13 @@ def test_layers_stay_balanced():
 
 @pytest.mark.parametrize("tolerance", [0.05, 1e-3])
 @pytest.mark.parametrize("land", [8, 30])
-def test_a_step_ends_at_every_point_of_the_partition(squared, tolerance, land):
+def test_a_step_ends_at_every_point_of_the_partition_and_at_the_goal(squared, tolerance, land):
     found, start = squared
     taken = steps(found, start, stop=Stop(tau=0.5), tolerance=tolerance, land=land)
     tau = np.array([step.tau for step in taken])
-    landed = tau[[step.landed for step in taken]]
-    count = math.floor(land * math.log2(1 + tau[-1]) + 1e-9)
+    *landed, end = tau[[step.landed for step in taken]]
+    assert tau[-1] == end == pytest.approx(0.5, abs=1e-14)
+    count = math.floor(land * math.log2(1 + 0.5))
     assert count >= 4
     np.testing.assert_allclose(landed, 2 ** (np.arange(1, count + 1) / land) - 1, rtol=0, atol=1e-14)
     assert np.diff(tau).min() > 0
