@@ -14,7 +14,7 @@ from dirconv.goals import Stop
 LAND = 12  # τ = 2^(k/12) − 1: 0.06, 0.12, …
 COARSE, FINE = 1e-2, 1e-3  # tolerances
 SLIDES = {"held_and_released": 1, "two_held": 2, "pool_held": 1, "ties_and_a_kink": 2}  # which phase slides
-ALONG, STEPS = 0.1, (4e-3, 2e-3, 1e-3)  # how far along a slide, with which largest step
+ALONG, STEPS = 2 ** (2 / LAND) - 1, (4e-3, 2e-3, 1e-3)  # how far along a slide (a landing), with which largest step
 LIMIT = 1e-9  # below it errors are those of the dual's solver and of rounding
 
 
