@@ -64,7 +64,7 @@ class Step:
     ln_risk: float
     norm: float  # ‖W‖
     cos: float  # alignment of the velocity, 1/√(1 + (dζ/dτ)²), with the method's own velocity for the step
-    cos_point: float  # alignment cos ∠(W, −∇ℒ) at the point itself, from the gradient recomputed there
+    cos_point: float  # cos ∠(W, Σ q ∇p(W)), recomputed; q of ℒ at W, or those that the step of `bundle` was solved for
     unnormalised_margin: float  # ℓ⁻¹(ℒ), the smoothed margin before normalization: ã = ℓ⁻¹(ℒ)/‖W‖^L for degree L
     smallest_margin: float  # min p
     effective_examples: float  # 1/Σq²: how many margins carry the gradient

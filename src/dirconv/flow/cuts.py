@@ -21,7 +21,7 @@ from torch import Tensor
 
 from dirconv.margins.jacobian import Jacobian
 
-NUMERICS = 1
+NUMERICS = 2
 GOES_THROUGH = ("jacobian",)
 
 
@@ -54,6 +54,7 @@ class Cuts:
                 block += torch.outer(radial, other_radial) * (point @ there)
             blocks.append(block)
         own = rows.gram(self._exact) - torch.outer(radial, radial)
+        own = (own + own.T) / 2  # rounding of products in float32 need not be symmetric
         across = torch.cat(blocks, 1) if blocks else self.gram.new_zeros(len(owners), 0)
         self.gram = torch.cat([torch.cat([self.gram, across.T], 1), torch.cat([across, own], 1)])
         self._rows.append(rows)
@@ -81,8 +82,10 @@ class Cuts:
         """The modelled margins, (count,), from the cuts' values `model` (m,); ∞ for those without a cut."""
         return model.new_full((count,), torch.inf).scatter_reduce(0, self.owners, model, "amin")
 
-    def correct(self, model: Tensor, margins: Tensor, cut_again: Tensor) -> None:
+    def correct(self, model: Tensor, margins: Tensor, cut_again: Tensor) -> Tensor:
         """Make the model agree with the true margins at a point where the cuts have the values `model` (m,).
+
+        Returns what was added to the cuts' values, (m,).
 
         margins: of all, flat, at that point. cut_again: a mask of those that get a cut there, so that of their other
         cuts only those below are lifted; all cuts of the others move until the lowest is at the margin.
@@ -90,7 +93,9 @@ class Cuts:
         lowest = self.lowest(model, len(margins))
         lift = (margins[self.owners] - model).clamp(min=0)
         shift = (margins - lowest)[self.owners]
-        self.values = self.values + torch.where(cut_again[self.owners], lift, shift)
+        change = torch.where(cut_again[self.owners], lift, shift)
+        self.values = self.values + change
+        return change
 
     def shares(self, q: Tensor, count: int) -> Tensor:
         """Q (count,), each margin's share: the sum of q over its cuts."""

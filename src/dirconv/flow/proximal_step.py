@@ -5,9 +5,10 @@ The step from x̄ solves, for x on the unit sphere (or, for a map without a degr
     x = x̄ + κ Σ_i Q_i g_i,     g_i ∈ ∂p_i(x),     Q = softmin of p(x)/T,     κ = share/(L Σ Q p(x)),
 
 g_i without its radial part. Each round solves the dual over all cuts (`dirconv.flow.cut_dual`), evaluates the true
-margins at the trial point that it leads to, corrects the cuts' values by them, and takes further cuts there: none where
-one gradient a margin explains the point (then rounds only settle the weights, as for a smooth map), and else of every
-margin near the smallest. A step has settled when one more round hardly moves it.
+margins at a trial point, corrects the cuts' values by them, and takes further cuts there: none where one gradient a
+margin explains the point (then rounds only settle the weights, as for a smooth map), and else of every margin near the
+smallest. The trial point is where the dual leads; at a kink, where the first rounds lead far beyond the end, it is half
+the way there from the last one. A step has settled when one more round hardly moves it.
 
 Only margins near the smallest take part. When the step has settled all are evaluated, and those that would carry weight
 though they were left out are cut as well. Source: docs/flow.md, sections 6a, 7 and 9b.
@@ -26,14 +27,17 @@ from dirconv.flow.cuts import Cuts
 from dirconv.losses import Loss
 from dirconv.margins import MarginMap
 
-NUMERICS = 1
+NUMERICS = 2
 GOES_THROUGH = ("cut_dual", "cuts", "jacobian", "losses")
-ROUNDS = 16  # until a step settles, at most
+ROUNDS = 24  # until a step settles, at most
 SETTLED = 0.3  # share of a step's length that one more round may move its end by, at a kink,
 SETTLED_ERROR = 10.0  # and share of the allowed local error
 SOLVED = 0.1  # the same shares, both, where the map is smooth
 EXPLAINED = 0.5  # share of the local error by which rows at the end may move it where no kink is seen
+RENEWED = 0.5  # of what gradients taken anew moved the end by, the share that the next may where the map is smooth
+ROUNDING = 1e-11  # relative, by which an end may always move
 MISMATCH = 0.05  # share of a step's rise, κ ‖Σ q g‖², by which the model of a margin may be wrong at a trial point
+SHARE = 0.3  # of the way from the last trial point to where the dual leads, at which margins are tried, at a kink
 NEAR = 0.02  # margins up to this share of the smallest one's rise above it are cut there if it is,
 LIGHT = 1e-2  # and those of more than this share of an even weight
 WEIGHT = 1e-9  # that counts as weight
@@ -75,7 +79,7 @@ class Solution:
     pull: float  # Σ Q p
     cuts: Cuts
     q: Tensor  # a weight a cut
-    cancellation: float  # ‖Σ q g‖²/Σ q ‖g‖²
+    cancellation: float  # ‖Σ q g‖²/(‖q‖ Σ q ‖g‖²), which rounding of independent products is to be held against
     temperature: float  # T; 0 where the smallest margin alone decided
     kinked: bool  # whether one gradient a margin does not explain the end
     start: Tensor  # margins at x̂, (n (K−1),), ∞ where they were not evaluated
@@ -108,7 +112,9 @@ class ProximalStep:
         self._cut(problem.at, start, self._members)
         pull = self._softmin(start)
         reach = self._reach(pull, None)
-        kinked, explained, last, length = problem.kinked, None, None, 0.0
+        kinked, explained, change, length = problem.kinked, False, math.inf, 0.0
+        trial, whole = problem.at, False  # where margins were tried last; whether that is where the dual led
+        there = start[self._members]  # all cuts' values at the trial point
         for _ in range(ROUNDS):
             self._rounds += 1
             temperature = self._temperature(margins)
@@ -118,36 +124,48 @@ class ProximalStep:
             reach = self._reach(pull, q)
             velocity = cuts.velocity(q)
             x = self._unit(problem.base + reach * velocity)
-            margins = self._evaluate(x)
-            if not reach > 0 or not math.isfinite(float(margins.min())):
+            model = cuts.model(q, reach)
+            if not reach > 0 or not bool(torch.isfinite(x).all()):
                 raise Unsettled
             size = float(x.norm())
             length = float((x - problem.newest).norm()) / size
             again = torch.zeros_like(self._members)
-            if last is not None and float((x - last).norm()) / size <= self._settled(length, kinked):
+            settled = size * self._settled(length, kinked)
+            near = float((x - trial).norm()) <= settled
+            if near and whole:
+                margins = self._evaluate(x)
                 everyone, again = self._everyone(x, margins, temperature)
                 if not bool(again.any()):
                     break
-            last = x
+            whole = near or not kinked
+            share = 1.0 if whole else SHARE
+            trial = self._unit(trial + share * (x - trial))
+            there = there + share * (model - there)
+            margins = self._evaluate(trial)
+            if not math.isfinite(float(margins.min())):
+                raise Unsettled
             if not kinked:
-                change = reach * float((self._gradient(x, shares) - velocity).norm()) / size
-                kinked = change > self._explained(length)
-            model = cuts.model(q, reach)
-            level = float(model.min())
+                before, change = change, reach * float((self._gradient(trial, shares) - velocity).norm()) / size
+                if change > self._explained(length):
+                    kinked = change > RENEWED * before
+                    if not kinked:  # curvature, it seems
+                        cuts = self.cuts = Cuts(problem.base, self._degree, problem.exact)
+                        self._cut(trial, margins, self._members)
+                        there = margins[self._members]
+                        continue
+            level = float(there.min())
             bound = level + NEAR * max(level - least, 0.0)
             if kinked:
-                modelled = cuts.lowest(model, len(margins))
+                modelled = cuts.lowest(there, len(margins))
                 rise = reach * float(velocity @ velocity)
                 again = again | self._to_cut(margins, modelled, shares, temperature, bound, rise)
-            cuts.correct(model, margins, again)
+            there = there + cuts.correct(there, margins, again)
             if bool(again.any()):
-                if explained is not None:
-                    kept = (q > WEIGHT) | (model <= bound)
-                    cuts.keep(kept)
-                    q = q[kept]
-                self._cut(x, margins, again)
-                if explained is None:
-                    explained = reach * cuts.moved(q, again) / size <= self._explained(length)
+                kept = (q > WEIGHT) | (there <= bound)
+                cuts.keep(kept)
+                self._cut(trial, margins, again)
+                there = torch.cat([there[kept], margins[again]])
+                explained = reach * cuts.moved(q[kept], again) / size <= self._explained(length)
         else:
             raise Unsettled
         return Solution(
@@ -159,7 +177,7 @@ class ProximalStep:
             cuts=cuts,
             q=q,
             temperature=temperature,
-            cancellation=float(velocity @ velocity) / float(q @ cuts.gram.diagonal()),
+            cancellation=float(velocity @ velocity) / float(q.norm() * (q @ cuts.gram.diagonal())),
             kinked=kinked and not explained,
             start=start,
             rounds=self._rounds,
@@ -179,12 +197,12 @@ class ProximalStep:
     def _settled(self, length: float, kinked: bool) -> float:
         """How far the last round may have moved the end of a step that stands."""
         if kinked:
-            return min(SETTLED_ERROR * self._problem.local, SETTLED * length)
-        return SOLVED * min(self._problem.local, length)
+            return max(min(SETTLED_ERROR * self._problem.local, SETTLED * length), ROUNDING)
+        return max(SOLVED * min(self._problem.local, length), ROUNDING)
 
     def _explained(self, length: float) -> float:
         """How far gradients taken anew at the end may move it if it is to be explained without them."""
-        return min(EXPLAINED * self._problem.local, SOLVED * length)
+        return max(min(EXPLAINED * self._problem.local, SOLVED * length), ROUNDING)
 
     def _unit(self, x: Tensor) -> Tensor:
         return x if self._degree is None else x / x.norm()

@@ -133,7 +133,7 @@ def test_it_is_of_second_order_where_the_map_is_smooth():
     exact = reference(found, start, LAND)
     assert np.linalg.norm(exact - direction(start)) > 0.1
     counts, errors = [], []
-    for tolerance in (1e-2, 1e-3, 1e-4):
+    for tolerance in (1e-3, 3e-4, 1e-4):
         taken = steps(found, start, stop=Stop(tau=LAND, steps=10**5), tolerance=tolerance)
         errors.append(np.linalg.norm(direction(taken[-1].state.weights) - exact))
         counts.append(len(taken) - 1)
@@ -156,12 +156,14 @@ def test_risks_that_are_no_numbers_are_reached_with_numbers(squared, tolerance):
     assert taken[-1].smallest_margin == pytest.approx(-taken[-1].ln_risk, rel=1e-6)
 
 
-def test_the_gradient_at_the_end_of_a_step_is_its_velocity_while_weights_are_resolved(squared):
+def test_the_gradient_at_the_end_of_a_step_is_its_velocity_also_where_weights_are_not_resolved(squared):
+    """With the weights that the step was solved for; those of the margins at the point are noise there."""
     found, start = squared
-    taken = steps(found, start, stop=Stop(log_inverse_risk=1e3, steps=2000), tolerance=1e-3)
+    taken = steps(found, start, stop=Stop(log_inverse_risk=1e40, steps=2000), tolerance=1e-3)
     for step in taken[1:]:
-        assert step.cos_point == pytest.approx(step.cos, abs=0.02)
+        assert step.cos_point == pytest.approx(step.cos, abs=0.01)
     assert taken[-1].effective_examples > 5
+    assert taken[-1].temperature == 0
 
 
 def test_a_map_without_a_degree_is_followed_in_its_arc_length():
@@ -201,6 +203,10 @@ def test_what_is_measured_at_a_step_is_what_its_weights_give():
         w = step.state.weights.numpy()
         p = ROWS @ w
         q = np.exp(p.min() - p) / np.exp(p.min() - p).sum()
+        if step.state.step > 0:
+            solved = step.state.memory["shares"].numpy()[:, 0]
+            assert np.abs(solved - q).max() < 2e-3  # of the step, for margins of its last round
+            q = solved
         v = q @ ROWS
         assert step.norm == pytest.approx(np.linalg.norm(w), rel=1e-14)
         assert step.ln_risk == pytest.approx(p.min() * -1 + math.log(np.exp(p.min() - p).sum()), rel=1e-11)

@@ -19,11 +19,11 @@ from dirconv.margins import MarginMap
 
 SMALLEST_STEP = 1e-13  # in the clock
 UNSETTLED = 0.5  # factor on the size of a step that did not settle
-SLOW = 8  # rounds above which the next step is not longer
+SLOW = 12  # rounds above which the next step is not longer
 WINDOW = 0.3  # margins up to (1 + window) times the smallest take part in a first step
 WIDER = 2.0  # factor on how far above the smallest margin those were, at a step's start, that had weight at its end
 NARROWEST = 0.01  # of that, relative to the smallest margin
-CANCELLATION = 1e-4  # ‖Σ q g‖²/Σ q ‖g‖² from which products in float32 do: their rounding is 10⁻³ of it
+CANCELLATION = 5e-6  # ‖Σ q g‖²/(‖q‖ Σ q ‖g‖²) from which products in float32 do: their rounding, 5·10⁻⁸, is 1 % of it
 TINY = 1e-30  # keeps a quotient finite where −∇ℒ is at right angles to W
 WEIGHTY = 1e-6  # share of an even weight that counts as weight
 
@@ -136,6 +136,7 @@ class Flow:
             clocks=torch.tensor([*clocks, clock], **double)[-3:],
             points=torch.cat([memory["points"], end.x[None]])[-3:],
             margins=end.margins,
+            shares=end.shares.view_as(end.margins),
             window=torch.tensor(window, **double),
             kinked=torch.tensor(end.kinked),
             cancellation=torch.tensor(end.cancellation, **double),
@@ -146,11 +147,12 @@ class Flow:
         self.state = advance(self.state, weights, size, end.evaluations, jacobians=self.state.jacobians + end.jacobians)
 
     def _record(self, **measured: float | bool) -> tuple[Step, float]:
-        """The step, and the length of the path to each unit of the clock, from the gradient at the point itself."""
+        """The step, and the length of the path to each unit of the clock, by the gradient at the point itself."""
         memory, clock = self.state.memory, self._clocks[-1]
         x, margins = memory["points"][-1], memory["margins"]
         ln_scale = self._ln_scale(clock)
-        q = self.loss.weights(margins, ln_scale)
+        # those that the step was solved for: at the point itself an error of 1/s in a margin changes its weight e-fold
+        q = memory["shares"] if "shares" in memory else self.loss.weights(margins, ln_scale)
         v = gradient(self.map, x, q)
         cos_point = float(x @ v / (x.norm() * v.norm()))  # NaN where the gradient vanishes: all units are dead
         if float(memory.get("temperature", 1.0)) == 0:
