@@ -13,7 +13,7 @@ import tables
 from case import Numbers, golden
 from tables import network_run, problem_run
 
-CONVERGENCE = {"exponent": 1.0, "resolution": 0.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0}
+CONVERGENCE = {"exponent": 1.0, "slow": 1.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0}
 CONVERGENCE |= {"slow_tau": 4.0, "slow_decades": 1.5}
 ALIGNMENT = {"cos": 0.95, "floor": 0.1, "stalled": 0.995, "decay": 0.1, "tau": 1.0, "decades": 1.0}
 ALIGNMENT |= {"slow_tau": 4.0, "slow_decades": 1.5}

@@ -53,7 +53,7 @@ STUDY = {
     },
     "problems": {"hat": {"problem": {"name": "mexican_hat", "turns": 1.0, "points": 30}, "seeds": [0]}},
 }
-CONVERGENCE = {"exponent": 1.0, "resolution": 0.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0}
+CONVERGENCE = {"exponent": 1.0, "slow": 1.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0}
 CONVERGENCE |= {"slow_tau": 4.0, "slow_decades": 1.5}
 
 

@@ -52,7 +52,7 @@ ENTRY = {
     "runs": ["alexnet"],
     "rule": "direction",
     "thresholds": {
-        **{"exponent": 1, "resolution": 0.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0},
+        **{"exponent": 1, "slow": 0.75, "remaining": 0.3, "tau": 1.0, "decades": 1.0},
         **{"slow_tau": 20.0, "slow_decades": 1.5},
     },
     "expected": "supported",
@@ -91,7 +91,7 @@ def test_a_check_stands_after_its_claim_and_inherits_from_it(tmp_path):
 def test_thresholds_are_shared_by_anchors(tmp_path):
     text = """
 shared:
-  limit: &limit {exponent: 1, resolution: 0.05, remaining: 0.3, tau: 1.0, decades: 1.0, slow_tau: 20.0,
+  limit: &limit {exponent: 1, slow: 0.75, remaining: 0.3, tau: 1.0, decades: 1.0, slow_tau: 20.0,
     slow_decades: 1.5}
 c: &claim {part: paper, title: t, statement: s, source: h, runs: [r], rule: direction, thresholds: *limit,
   expected: open, figure: path_length}

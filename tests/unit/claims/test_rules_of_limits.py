@@ -67,7 +67,7 @@ def test_direction_is_judged_by_the_ends_of_the_interval():
         (steady - 0.01, INCONCLUSIVE),
         (steady + 0.01, CONTRADICTED),
     ):
-        assert judged(path_length, table, {**CONVERGENCE, "resolution": 0.0, "exponent": exponent}).verdict == verdict
+        assert judged(path_length, table, {**CONVERGENCE, "slow": exponent, "exponent": exponent}).verdict == verdict
 
 
 @pytest.mark.parametrize("end", [4.0, 12.0])

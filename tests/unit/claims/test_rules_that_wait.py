@@ -1,6 +1,8 @@
 """Rules about limits wait: nothing is contradicted on account of a transient, a ridge, or the integrator."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ import pytest
 from evidence import CONTRADICTED, INCONCLUSIVE, SUPPORTED, thresholds_of
 
 from dirconv.claims import Evidence, judging
-from dirconv.claims.rules import alignment, direction
+from dirconv.claims.rules import alignment, direction, path_length
 from dirconv.claims.statistics import fall, largest_floor, steepest
 
 RECORD = {"stop": "tau", "specification": {"degree": 6}}
@@ -70,9 +72,11 @@ def test_no_run_is_long_enough_to_contradict_before_transients_are_over(speed, e
     assert by(alignment, "alignment_smooth", run(still, end)).verdict == INCONCLUSIVE
 
 
-@pytest.mark.parametrize("speed", [still, creep])
-def test_a_long_run_contradicts(speed):
-    assert moved(run(speed, 60)).verdict == CONTRADICTED
+def test_a_long_run_contradicts_where_the_speed_is_slower_than_that_of_a_transient():
+    assert moved(run(still, 60)).verdict == CONTRADICTED
+    assert moved(run(lambda tau: 0.3 * (tau + 0.1) ** -0.5, 60)).verdict == CONTRADICTED
+    assert moved(run(creep, 60)).verdict == INCONCLUSIVE
+    assert by(path_length, "control_mexican_hat", run(creep, 60)).verdict == CONTRADICTED
 
 
 def test_a_ridge_of_a_decade_is_not_taken_for_the_limit_and_behind_it_the_path_is_finite():
@@ -116,6 +120,25 @@ def test_a_residual_that_falls_speaks_for_a_transient(residual, verdict):
         found = by(rule, claim, run(still, 60, residual=residual))
         assert found.verdict == verdict, rule
     assert verdict == CONTRADICTED or "KKT" in moved(run(still, 60, residual=residual)).reason
+
+
+@pytest.mark.parametrize("part", ["reach", "large", "smooth"])
+def test_no_flow_on_images_is_contradicted_wherever_it_ends(part):
+    """Flows to τ = 7 to 40 (benchmarks/README.md), of which nothing is known but that the theorem holds for them."""
+    record = json.loads((Path(__file__).parents[3] / "benchmarks" / "bundle.json").read_text())[part]
+    path, landed = pd.DataFrame(record["path"]), pd.DataFrame(record["at_landings"])
+    path = path.assign(tan=np.sqrt(1 - path["cos"] ** 2) / path["cos"], below=True)
+    for count in range(8, len(landed) + 1):
+        until = landed.head(count)
+        chords = {
+            "tau": [0.0, *until["tau"]],
+            "zeta": [0.0, *until["chord"].cumsum()],
+            "speed": [np.nan, *until["speed"]],
+        }
+        seen = path[path["tau"] <= until["tau"].iloc[-1] + 1e-6]
+        evidence = Evidence({"path": seen, "chords": pd.DataFrame(chords).assign(snapshot=range(count + 1))}, RECORD)
+        assert moved(evidence).verdict != CONTRADICTED
+        assert by(alignment, "alignment_smooth", evidence).verdict != CONTRADICTED
 
 
 # alignment

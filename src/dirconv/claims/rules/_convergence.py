@@ -19,10 +19,10 @@ JUDGED = (
     "P is the exponent of the family A (τ + τ₀)^(−P), fitted to the speed over the last decades of τ, or up to twice "
     "as many where it fits them. Supported, once τ has grown by tau: the 95 % interval of P lies above exponent, and "
     "the longest remaining way that the interval admits is at most remaining. Contradicted, once τ has grown by "
-    "slow_tau: the interval lies below exponent + resolution, since a P that close to 1 leaves a way that no run can "
-    "tell from an infinite one; the observed slope has stopped rising; over no half decade of the last slow_decades "
-    "was it above exponent + resolution, as it is before a ridge; and nothing else speaks for a transient: the run at "
-    "half the tolerance, where there is one, is as slow, and the KKT residual, where it was measured, does not fall."
+    "slow_tau: the interval lies below slow; the observed slope has stopped rising; over no half decade of the last "
+    "slow_decades was it above exponent, or slow if that is more, as it is before a ridge; and nothing else speaks "
+    "for a transient: the run at half the tolerance, where there is one, is as slow, and the KKT residual, where it "
+    "was measured, does not fall."
 )
 BESIDE = ("kkt",)
 Read = Callable[[Evidence], tuple[np.ndarray, np.ndarray] | None]  # τ and what has travelled by then, (k,) each
@@ -43,7 +43,7 @@ def rule(*tables: str, statistic: str, nor: str = "", degree: bool = False, besi
 @configurable
 class Thresholds:
     exponent: float  # 1 is where ∫τ^(−P) dτ stops converging
-    resolution: float  # of P: an exponent this little above the threshold cannot be told from one below
+    slow: float  # a P below which a speed is too slow; from there to `exponent` transients are
     remaining: float  # longest way that may remain, in the unit of what travels
     tau: float  # growth of ln‖W‖ before which nothing is supported
     decades: float  # of τ over which P is fitted
@@ -72,8 +72,12 @@ def convergence(evidence: Evidence, read: Read, thresholds: Thresholds, unit: st
 
 def _slow(fit: Decay, thresholds: Thresholds) -> bool:
     """Whether the speed decays too slowly over the last decades of τ, and has stopped doing so faster and faster."""
-    slow = thresholds.exponent + thresholds.resolution
-    return fit.moving and fit.high < slow and (fit.settled or fit.slope_ahead < slow)
+    return fit.moving and fit.high < thresholds.slow and (fit.settled or fit.slope_ahead < _steep(thresholds))
+
+
+def _steep(thresholds: Thresholds) -> float:
+    """A slope above which a speed is not slow."""
+    return max(thresholds.exponent, thresholds.slow)
 
 
 def _transient(evidence: Evidence, read: Read, end: float, thresholds: Thresholds) -> Iterator[str]:
@@ -81,7 +85,7 @@ def _transient(evidence: Evidence, read: Read, end: float, thresholds: Threshold
     if end < thresholds.slow_tau:
         yield f"slow so far, but a transient can be: {too_short(end, thresholds.slow_tau)}"
     steep = steepest(*read(evidence), thresholds.slow_decades)
-    if steep > thresholds.exponent + thresholds.resolution:
+    if steep > _steep(thresholds):
         yield f"slow at the end, but the speed has fallen like τ^(−{steep:.2f}) before: this may be a ridge"
     for _, half in evidence.pairs:
         found = read(half)
