@@ -189,6 +189,21 @@ def secants(tau: np.ndarray, travelled: np.ndarray):
     return _module("claims.statistics").secants(tau, travelled)
 
 
+def steepest(tau: np.ndarray, travelled: np.ndarray, decades: float) -> float:
+    """The steepest that the speed certainly fell."""
+    return _module("claims.statistics").steepest(tau, travelled, decades)
+
+
+def largest_floor(tau: np.ndarray, travelled: np.ndarray, decades: float) -> float:
+    """The largest limit of the speed."""
+    return _module("claims.statistics").largest_floor(tau, travelled, decades)
+
+
+def fall(tau: np.ndarray, values: np.ndarray, decades: float) -> tuple[float, float]:
+    """How fast values fall."""
+    return _module("claims.statistics").fall(tau, values, decades)
+
+
 def line(x: np.ndarray, y: np.ndarray):
     """A straight line and its slope's interval."""
     return _module("claims.fits").line(x, y)
@@ -237,7 +252,8 @@ def verdict(
         registry.write_text(yaml.safe_dump({"claim": entry(name, values, judged + [halved] * bool(halved), halved)}))
         for folder, tables, record in runs:
             place = Path(root) / "measures" / folder
-            needed = module("rules", name).RULE.tables
+            rule = module("rules", name).RULE
+            needed = [*rule.tables, *(table for table in rule.beside if table in tables)]
             for table in needed:
                 artifacts.write_table(place / f"{table}.parquet", tables[table])
             artifacts.write_manifest(place, [f"{table}.parquet" for table in needed], record)

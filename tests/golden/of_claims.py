@@ -13,8 +13,11 @@ import tables
 from case import Numbers, golden
 from tables import network_run, problem_run
 
-CONVERGENCE = {"exponent": 1.0, "resolution": 0.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0}
-ALIGNMENT = {"cos": 0.95, "stalled": 0.995, "decay": 0.1, "tau": 1.0, "decades": 1.0}
+CONVERGENCE = {"exponent": 1.0, "slow": 1.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0}
+CONVERGENCE |= {"slow_tau": 4.0, "slow_decades": 1.5}
+ALIGNMENT = {"cos": 0.95, "floor": 0.1, "stalled": 0.995, "decay": 0.1, "tau": 1.0, "decades": 1.0}
+ALIGNMENT |= {"slow_tau": 4.0, "slow_decades": 1.5}
+KKT = {"epsilon": 0.1, "delta": 1e-3, "decay": 0.1, "tau": 1.0, "decades": 1.0, "slow_tau": 4.0, "slow_decades": 1.5}
 ORDER = {"least": 0.75, "most": 1.25, "stable": 0.5, "tau": 0.1, "resolution": 1e-6}
 KINDS = tuple(tables.SPEEDS)
 
@@ -59,10 +62,12 @@ FIT = ("tail_statistics",)
 LIMIT = ("convergence", *FIT)
 for rule, values, build, parts in (
     ("direction", CONVERGENCE, network_run, LIMIT),
-    ("snapshot_chords", CONVERGENCE, network_run, LIMIT),
+    ("path_length", CONVERGENCE, network_run, LIMIT),
     ("margins", CONVERGENCE, network_run, LIMIT),
     ("saliency", CONVERGENCE, network_run, LIMIT),
-    ("alignment", ALIGNMENT, network_run, FIT),
+    ("alignment", {**ALIGNMENT, "agreement": 0.01}, network_run, LIMIT),
+    ("kkt", KKT, network_run, FIT),
+    ("support", {"settled": 0.05, "changing": 0.1, "tau": 1.0, "decades": 0.5, "slow_tau": 4.0}, network_run, ()),
     ("lyu_li", {**CONVERGENCE, "violation": 0.05}, network_run, LIMIT),
     ("risk", {"growth_ratio": 1.0, "log_inverse_risk": 30.0, "rise": 2.0}, network_run, ()),
     ("smoothed_margin", {"fall": 1e-4, "error_factor": 1e4}, network_run, ()),
@@ -127,7 +132,7 @@ def of_halving() -> Numbers:
     return found
 
 
-@golden("judging", "rule.direction", "tail_statistics")
+@golden("judging", "rule.path_length", "tail_statistics")
 def of_judging() -> Numbers:
     """What is said of runs that end too early, and of several seeds of different verdicts."""
     late = network_run("run", "converges", 0)
@@ -142,7 +147,7 @@ def of_judging() -> Numbers:
     }
     found: Numbers = {}
     for name, runs in cases.items():
-        verdict = adapt.verdict("direction", CONVERGENCE, runs)
+        verdict = adapt.verdict("path_length", CONVERGENCE, runs)
         found |= {f"{name}: {label}": value for label, value in numbers_of(verdict).items()}
     return found
 
@@ -156,6 +161,9 @@ def of_tail_statistics() -> Numbers:
             tau, zeta = path["tau"].to_numpy(), path["zeta"].to_numpy()
             fit = adapt.fields(adapt.decay(tau, zeta, decades))
             found |= {f"{kind}, {decades} decades: {label}": value for label, value in fit.items()}
+            found[f"{kind}, {decades} decades: steepest"] = adapt.steepest(tau, zeta, decades)
+            found[f"{kind}, {decades} decades: floor"] = adapt.largest_floor(tau, zeta, decades)
+            found[f"{kind}, {decades} decades: fall"] = list(adapt.fall(tau, path["tan"].to_numpy(), decades))
     even = np.r_[0.0, np.geomspace(0.01, 6.0, 120)]
     for shift in (0.05, 1.0):  # (τ + τ₀)^(−1.4): one has settled, one has not
         fit = adapt.fields(adapt.decay(even, (shift**-0.4 - (even + shift) ** -0.4) / 0.4, 1.0))
@@ -207,20 +215,20 @@ def calibrated(name: str) -> Numbers:
         counts = pd.Series(words).value_counts().sort_index()
         found[f"{claim}: verdicts"] = [f"{word} {count}" for word, count in counts.items()]
         found[f"{claim}: truth"] = float(sum(case.truth[claim] for case in known))
-    for column in ("tau", "zeta", "tan", "cos", "smoothed_margin"):
+    for column in ("tau", "zeta", "tan", "cos", "smoothed_margin", "chords"):
         found[column] = [float(case.table[column].mean()) for case in known[:: len(known) // 20]]
     found["ln ln 1/risk"] = [float(np.log(-case.table["risk_log"]).mean()) for case in known[:: len(known) // 20]]
     found["snapshots"] = [float(len(case.table)) for case in known[:: len(known) // 20]]
     return found
 
 
-for name in ("tuning", "held_out", "mixed", "ridges"):
+for name in ("tuning", "held_out", "mixed"):
     golden(f"calibration.{name}", "calibration", "rule.direction", "rule.alignment", "tail_statistics")(
         functools.partial(calibrated, name)
     )
 
 
-@golden("calibration", "calibration.ridges", "rule.direction", "rule.alignment", "tail_statistics")
+@golden("calibration", "rule.direction", "rule.alignment", "tail_statistics")
 def of_calibration() -> Numbers:
     """Trajectories from outside."""
     parts = []

@@ -69,6 +69,11 @@ def probed() -> list:
     return found
 
 
+def certified() -> list:
+    """Probes of KKT certificates."""
+    return [(f"{f.partition('/')[0]}/kkt-{f.partition('/')[2]}", {"kkt": t["kkt"]}, made) for f, t, made in networks()]
+
+
 def shown(name: str, runs) -> Numbers:
     """Columns of numbers of the figure's data: how many, their mean, their mean magnitude and a few of them."""
     table = adapt.drawn(name, runs())
@@ -121,6 +126,7 @@ for name, runs, parts in (
     ("lyu_li", DENSE, (SPEED,)),
     ("maps", functools.partial(problems, "homogeneous_map"), (SPEED,)),
     ("mexican_hat", hats, ()),
+    ("kkt", certified, ()),
     ("residual", probed, ()),
     ("smooth_alignment", functools.partial(problems, "deep_linear"), (RATE, SPEED)),
     ("squared_relu", functools.partial(problems, "squared_relu"), ()),

@@ -53,7 +53,8 @@ STUDY = {
     },
     "problems": {"hat": {"problem": {"name": "mexican_hat", "turns": 1.0, "points": 30}, "seeds": [0]}},
 }
-CONVERGENCE = {"exponent": 1.0, "resolution": 0.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0}
+CONVERGENCE = {"exponent": 1.0, "slow": 1.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0}
+CONVERGENCE |= {"slow_tau": 4.0, "slow_decades": 1.5}
 
 
 @functools.cache
@@ -67,7 +68,7 @@ def _ran(root: Path) -> dict[str, Numbers]:
     study, registry, results = root / "study.yaml", root / "claims.yaml", root / "results" / STUDY["study"]
     known = {
         "degree": adapt.entry("homogeneity", {"supported": 1e-6, "contradicted": 1e-3}, ["alexnet"]),
-        "circles": adapt.entry("direction", CONVERGENCE, ["hat"]),
+        "circles": adapt.entry("path_length", CONVERGENCE, ["hat"]),
     }
     registry.write_text(yaml.safe_dump(known))
     study.write_text(

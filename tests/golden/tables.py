@@ -146,8 +146,13 @@ def of_a_network(kind: str, seed: int, degree: int | None, tolerance: float = 0.
         ignore_index=True,
     )
     epochs = np.arange(8)
+    landings = steps.loc[steps["landed"] | (steps["step"] == 0), ["step", "tau", "ln_risk", "norm", "zeta"]]
+    landings = landings.assign(zeta=0.97 * landings["zeta"], snapshot=np.arange(len(landings)))
+    chord = landings["zeta"].diff()
     return {
         "path": steps,
+        "chords": landings.assign(chord=chord, speed=chord / landings["tau"].diff()),
+        "kkt": certificates(at, distance),
         "direction": direction,
         "margins": margins,
         "saliency": saliency,
@@ -170,6 +175,23 @@ def of_a_network(kind: str, seed: int, degree: int | None, tolerance: float = 0.
         "generalization": generalization(kind, at),
         "homogeneity": homogeneity(degree, {"converges": 1e-13, "creeps": 0.3}.get(kind, 1e-4)),
     }
+
+
+def certificates(at: pd.DataFrame, distance: np.ndarray) -> pd.DataFrame:
+    """The table of the probe kkt; an example leaves the set while the distance to the limit is above 0.1."""
+    sets = [[0, 2, 5] if away > 0.1 else [0, 2] for away in distance]
+    relative = np.minimum(0.9, distance)
+    return at.assign(
+        margin=0.04,
+        epsilon=5 * relative,
+        epsilon_relative=relative,
+        cos_best=np.sqrt(1 - relative**2),
+        delta=0.01 * distance**2,
+        radius=0.0,
+        support=[len(examples) for examples in sets],
+        examples=sets,
+        multipliers=[[0.5, 0.4, 0.1][: len(examples)] for examples in sets],
+    )
 
 
 def homogeneity(degree: int | None, deviation: float) -> pd.DataFrame:

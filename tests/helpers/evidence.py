@@ -10,8 +10,10 @@ from dirconv.options import parse
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
 REGISTRY = registry.load(Path(__file__).parents[2] / "config" / "claims.yaml")
-CONVERGENCE = {"exponent": 1.0, "resolution": 0.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0}
-ALIGNMENT = {"cos": 0.95, "stalled": 0.995, "decay": 0.1, "tau": 1.0, "decades": 1.0}
+CONVERGENCE = {"exponent": 1.0, "slow": 1.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0}
+CONVERGENCE |= {"slow_tau": 4.0, "slow_decades": 1.5}
+ALIGNMENT = {"cos": 0.95, "floor": 0.1, "stalled": 0.995, "decay": 0.1, "tau": 1.0, "decades": 1.0}
+ALIGNMENT |= {"slow_tau": 4.0, "slow_decades": 1.5}
 SMOOTHED = {"fall": 0.001, "error_factor": 10.0}
 RISK = {"growth_ratio": 1.0, "log_inverse_risk": 30.0, "rise": 2.0}
 

@@ -8,7 +8,7 @@ rule claim:
         versions=versions("claim"),
         registry=STUDY.file.registry,
         measures=f"{RESULTS}/measures",
-        members=lambda w: STUDY.inputs(w.name),
+        members=lambda w: STUDY.evidence(w.name),
     log:
         f"{LOGS}/claim-{{name}}.log",
     conda:

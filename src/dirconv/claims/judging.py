@@ -88,6 +88,8 @@ def _cut(run: Evidence) -> Evidence | None:
     path, tables = run.tables["path"], {}
     first = int(path["below"].to_numpy().argmax())
     start = path["tau"].iloc[first]
+    if first == start == path["zeta"].iloc[0] == 0:
+        return run
     for name, table in run.tables.items():
         # a table with a column `below` of its own holds other paths than the run's, and its rule cuts it
         if {"snapshot", "tau"} <= set(table) and "below" not in table:

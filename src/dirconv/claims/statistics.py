@@ -16,7 +16,7 @@ logarithms by least squares; an interval is the profile likelihood's: the union,
 reject, of Student's interval for P at that τ₀. Correlated neighbouring residuals widen it. No finite run tells a
 speed that stands still from one that decays after a time much longer than the run: τ₀ is taken to be at most
 `LARGEST_SHIFT` times the last τ. `settled` and `slope_ahead` say whether the slope has stopped rising, also where (1)
-is not the law.
+is not the law; `steepest` whether it was ever steep, and `largest_floor` above which constant a speed may stay.
 """
 
 import dataclasses
@@ -31,6 +31,7 @@ SETTLED_SHIFT = 0.05  # τ₀ over the last τ, up to which the slope at the end
 SECANTS_PER_DECADE = 12
 FEWEST_SECANTS = 6  # in a fit of three parameters
 LAST_SECANTS = 8  # two thirds of a decade, for the slope at the end
+PIECE = 6  # secants, half a decade: the shortest plateau that was seen
 FULL_WEIGHT = 16  # observed intervals in a secant from which on it counts as much as any
 RESOLUTION = 0.003  # of ln(speed): (1) is not exact, so residuals below this make nothing more certain
 FITTING_CORRELATION = 0.4  # of neighbouring residuals, up to which (1) fits
@@ -105,6 +106,68 @@ def decay(tau: np.ndarray, travelled: np.ndarray, decades: float) -> Decay | Non
     order = tau > 0
     before = np.interp(tau.max() * 10 ** (-1 / SECANTS_PER_DECADE), np.maximum.accumulate(tau[order]), travelled[order])
     return dataclasses.replace(fit, moving=bool(travelled[-1] > before))
+
+
+def steepest(tau: np.ndarray, travelled: np.ndarray, decades: float) -> float:
+    """The steepest that the speed certainly fell within the last `decades` of τ, over half a decade at a time.
+
+    The largest lower end of the intervals for the slope −d ln(speed)/d ln τ of `PIECE` neighbouring secants; −∞ where
+    there are fewer. Arrays as in `secants`.
+    """
+    middle, speed, intervals = secants(tau, travelled)
+    late = middle >= middle.max(initial=0) * 10**-decades
+    columns = middle[late], np.log(speed[late]), np.minimum(intervals[late], FULL_WEIGHT)
+    pieces = range(int(late.sum()) - PIECE + 1)
+    return max((_slope(*(column[k : k + PIECE] for column in columns))[0] for k in pieces), default=-math.inf)
+
+
+def largest_floor(tau: np.ndarray, travelled: np.ndarray, decades: float) -> float:
+    """The largest limit of the speed that the last `decades` of τ admit: c of c + A (τ + τ₀)^(−P), by an F test.
+
+    c is tried from zero up to the least speed of a secant, so that this is the least speed where c is not resolved.
+    Infinite with fewer than six secants. Arrays as in `secants`.
+    """
+    middle, speed, intervals = secants(tau, travelled)
+    late = middle >= middle.max(initial=0) * 10**-decades
+    middle, speed, n = middle[late], speed[late], int(late.sum())
+    if n < FEWEST_SECANTS:
+        return math.inf
+    counts = np.minimum(intervals[late], FULL_WEIGHT)
+    floors = speed.min() * np.append(np.linspace(0, 0.95, 20), 0.99)
+    shifts = np.concatenate([-middle[0] * np.linspace(0.9, 0, 10), tau.max() * np.geomspace(1e-3, LARGEST_SHIFT, 60)])
+    abscissa = np.log(middle + shifts[:, None])
+    least, residuals = [], []
+    for floor in floors:
+        weight = counts * (1 - floor / speed) ** 2  # an error of ln(speed − c) is one of ln(speed) over 1 − c/speed
+        off = _straight(abscissa, np.log(speed - floor), weight) * np.sqrt(weight * n / counts.sum())
+        squares = (off**2).sum(1)
+        least.append(squares.min())
+        residuals.append(off[squares.argmin()])
+    best = int(np.argmin(least))
+    spread, _ = variance(residuals[best], max(n - 4, 1))
+    return float(floors[np.array(least) <= least[best] + spread * fisher(max(n - 4, 1))].max())
+
+
+def _straight(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Residuals (m, k) of weighted least-squares lines through y (k,) against each row of x (m, k)."""
+    x, y = x - np.average(x, axis=1, weights=weight)[:, None], y - np.average(y, weights=weight)
+    return y - (x @ (weight * y) / (x**2 @ weight))[:, None] * x
+
+
+def fall(tau: np.ndarray, values: np.ndarray, decades: float) -> tuple[float, float] | None:
+    """Interval of the slope −d ln(values)/d ln τ over the last `decades` of τ; None with fewer than four points.
+
+    tau, values: (k,), those above zero are used. Correlated neighbouring residuals widen it (`variance`).
+    """
+    known = (tau > 0) & (values > 0) & (tau >= tau.max(initial=0) * 10**-decades)
+    x, y = np.log(tau[known]), np.log(values[known])
+    if len(x) < 4 or np.ptp(x) == 0:
+        return None
+    x = x - x.mean()
+    slope = -float(x @ y) / float(x @ x)
+    spread, _ = variance(y - y.mean() + slope * x, len(x) - 2)
+    width = student(len(x) - 2) * math.sqrt(spread / float(x @ x))
+    return slope - width, slope + width
 
 
 def _fit(middle: np.ndarray, logarithm: np.ndarray, intervals: np.ndarray, last: float) -> tuple[Decay, float]:

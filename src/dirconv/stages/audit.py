@@ -145,7 +145,7 @@ def _claim(study: Study, name: str, stale: set[str], study_file: Path) -> dict[s
         "figure": f"{study.figures_folder}/{entry['figure']}.png",
         "target": _command(study, study_file, f"claim_{name}"),
         "seeds": verdict["seeds"],
-        "stale": sorted(stale & set(study.inputs(name))),
+        "stale": sorted(stale & set(study.evidence(name))),
         "evidence": verdict["evidence"],
     }
 

@@ -14,17 +14,29 @@ from dirconv.stages._output import made_by
 
 
 def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) -> dict[str, Any]:
-    """The claim's verdict on each member, a folder below `measures`, and over all seeds, as plain values."""
+    """The claim's verdict on each member, a folder below `measures`, and over all seeds, as plain values.
+
+    Among `members` may be folders of probes, alexnet/kkt-seed0, whose table the rule reads beside a run's own.
+    """
     if not members:
         raise UserError(f"claim {name}: the study follows no run that it reads ({', '.join(claim.runs)})")
-    evidence, files = {}, []
+    rule = registry.rule(claim.rule).RULE
+    evidence, beside, files = {}, {}, []
     for member in members:
         folder = measures / member
         record = artifacts.read_manifest(folder)
-        evidence[member] = Evidence(artifacts.read_tables(folder, claim.tables), record)
-        files += [folder / file for file in (*(f"{table}.parquet" for table in claim.tables), artifacts.MANIFEST)]
+        run, _, seed = member.partition("/")
+        probe = next((name for name in rule.beside if seed.startswith(f"{name}-seed")), "")
+        known = [name for name in rule.beside if f"{name}.parquet" in record["files"]]
+        tables = artifacts.read_tables(folder, [probe] if probe else [*claim.tables, *known])
+        if probe:
+            beside.setdefault(f"{run}/{seed.removeprefix(f'{probe}-')}", {}).update(tables)
+        else:
+            evidence[member] = Evidence(tables, record)
+        files += [folder / file for file in (*(f"{table}.parquet" for table in tables), artifacts.MANIFEST)]
+    for member in beside.keys() & evidence.keys():
+        evidence[member].tables.update(beside[member])
     outcomes, whole = judging.judge(name, claim, evidence)
-    rule = registry.rule(claim.rule).RULE
     statistic = {"name": rule.statistic, **{key: getattr(whole, key) for key in ("value", "low", "high")}}
     return {
         "id": name,

@@ -78,7 +78,7 @@ def job(study: Study, stage: str, name: str = "", seed: int | str = 0, probe: st
             spec, read = specifications.probe(name, seed, probe), {"start": "train", "trajectory": "flow"}
         case "claim":
             spec = registry.entry(study.claims[name])
-            inputs = _tables(study, study.inputs(name), study.claims[name].tables)
+            inputs = _tables(study, study.evidence(name), study.claims[name].tables)
         case "figure":
             spec = {"figure": name}
             inputs = _tables(study, study.figures[name], study.figure(name).tables)
@@ -114,11 +114,14 @@ def outputs(study: Study, stage: str, name: str = "", seed: int | str = "", prob
 
 
 def _tables(study: Study, members: Iterable[str], tables: Iterable[str]) -> dict[str, list[str]]:
-    """What a claim or a figure reads. The manifests hold every checksum."""
-    folders = [f"{study.results}/measures/{member}" for member in members]
+    """What a claim or a figure reads; of a probe's folder, its only table. The manifests hold every checksum."""
+    folders = {member: f"{study.results}/measures/{member}" for member in members}
+    held = {member: (key[2],) for member, key in study.probed.items()}
     return {
-        "manifests": [f"{folder}/{MANIFEST}" for folder in folders],
-        "tables": [f"{folder}/{table}.parquet" for folder in folders for table in tables],
+        "manifests": [f"{folder}/{MANIFEST}" for folder in folders.values()],
+        "tables": [
+            f"{folder}/{table}.parquet" for member, folder in folders.items() for table in held.get(member, tables)
+        ],
     }
 
 

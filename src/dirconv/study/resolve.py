@@ -65,8 +65,15 @@ class Study:
         """Which small problem an entry of `problems` is."""
         return self.file.problems[problem].problem["name"]
 
+    def evidence(self, claim: str) -> list[str]:
+        """The folders that a claim reads: its members, and probes of their runs that its rule reads beside them."""
+        members, probes = self.inputs(claim), registry.rule(self.claims[claim].rule).RULE.beside
+        runs = {self.members[member] for member in members if member in self.members}
+        beside = [m for m, (name, seed, probe) in self.probed.items() if probe in probes and (name, seed) in runs]
+        return [*members, *beside]
+
     def inputs(self, claim: str) -> list[str]:
-        """The members that a claim reads."""
+        """The members that a claim judges."""
         entry = self.claims[claim]
         if entry.table == "homogeneity":
             return [member_of("homogeneity", name) for name in entry.runs]
@@ -108,7 +115,7 @@ class Study:
     @property
     def shown(self) -> list[str]:
         """Every member that some claim reads or some figure shows."""
-        return list(dict.fromkeys(itertools.chain(*map(self.inputs, self.claims), *self.figures.values())))
+        return list(dict.fromkeys(itertools.chain(*map(self.evidence, self.claims), *self.figures.values())))
 
     def figure(self, name: str) -> Figure:
         """What a figure declares."""

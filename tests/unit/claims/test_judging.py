@@ -82,8 +82,9 @@ def test_runs_of_a_study_file_are_pairs_too(study):
 
 def run(specification, angle=0.0, stop="tau"):
     """A run to τ = 2 whose direction is turned by `angle`, landing at every quarter of τ."""
-    tau = np.linspace(0, 2, 9)
-    path = pd.DataFrame({"tau": tau, "zeta": 1 - np.exp(-tau), "cos": 0.999, "landed": tau > 0, "below": True})
+    tau = np.linspace(0, 8, 9)
+    columns = {"tau": tau, "zeta": 1 - np.exp(-tau), "tan": 0.04, "cos": 0.999, "landed": tau > 0, "below": True}
+    path = pd.DataFrame(columns)
     values = [np.cos(angle), np.sin(angle), 0.0]
     parts = [pd.DataFrame({"tau": t, "landed": True, "bucket": range(3), "value": values}) for t in tau[1:]]
     return Evidence({"path": path, "sketch": pd.concat(parts)}, {"stop": stop, "specification": specification})
@@ -239,7 +240,8 @@ def test_a_rule_across_runs_says_nothing_where_one_run_does_not_meet_the_assumpt
 
 
 NEEDS_DEGREE = {"decomposition", "desingularized", "homogeneity", "identities", "lyu_li", "risk", "smoothed_margin"}
-NEEDS_NO_ASSUMPTION = {"classified", "homogeneity", "late_radius", "width_slope"}
+NEEDS_DEGREE |= {"kkt", "support"}
+NEEDS_NO_ASSUMPTION = {"classified", "homogeneity", "kkt", "late_radius", "support", "width_slope"}
 
 
 def test_rules_ask_for_what_their_statements_assume():

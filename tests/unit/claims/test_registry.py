@@ -19,7 +19,7 @@ def test_the_registry_itself_is_valid():
     assert list(claims) == [
         name for key, entry in written.items() if key != "shared" for name in (key, *entry.get("checks", []))
     ]
-    tables = {*modules("measures"), "homogeneity"}
+    tables = {*modules("measures"), *modules("probes"), "homogeneity"}
     for problem in modules("problems"):
         tables |= set(plugin("problems", problem, "problem").TABLES)
     for name, claim in claims.items():
@@ -27,7 +27,7 @@ def test_the_registry_itself_is_valid():
         assert module.RULE.threshold in claim.thresholds, name
         assert claim.tables == module.RULE.tables
         assert claim.table == module.RULE.tables[0]
-        assert set(module.RULE.tables) <= tables
+        assert {*module.RULE.tables, *module.RULE.beside} <= tables
         assert module.Thresholds(**claim.thresholds)
         assert registry.entry(claim)["thresholds"] == claim.thresholds
 
@@ -51,7 +51,10 @@ ENTRY = {
     "source": "here",
     "runs": ["alexnet"],
     "rule": "direction",
-    "thresholds": {"exponent": 1, "resolution": 0.05, "remaining": 0.3, "tau": 1.0, "decades": 1.0},
+    "thresholds": {
+        **{"exponent": 1, "slow": 0.75, "remaining": 0.3, "tau": 1.0, "decades": 1.0},
+        **{"slow_tau": 20.0, "slow_decades": 1.5},
+    },
     "expected": "supported",
     "figure": "path_length",
 }
@@ -68,7 +71,7 @@ def test_an_entry_is_read(tmp_path):
     assert registry.entry(claim) == {**ENTRY, "assumptions": [], "must_be": [], "halved": None, "checks_claim": None}
 
 
-CHECK = {"title": "A check", "statement": "It is so by another way.", "rule": "snapshot_chords"}
+CHECK = {"title": "A check", "statement": "It is so by another way.", "rule": "path_length"}
 
 
 def test_a_check_stands_after_its_claim_and_inherits_from_it(tmp_path):
@@ -88,7 +91,8 @@ def test_a_check_stands_after_its_claim_and_inherits_from_it(tmp_path):
 def test_thresholds_are_shared_by_anchors(tmp_path):
     text = """
 shared:
-  limit: &limit {exponent: 1, resolution: 0.05, remaining: 0.3, tau: 1.0, decades: 1.0}
+  limit: &limit {exponent: 1, slow: 0.75, remaining: 0.3, tau: 1.0, decades: 1.0, slow_tau: 20.0,
+    slow_decades: 1.5}
 c: &claim {part: paper, title: t, statement: s, source: h, runs: [r], rule: direction, thresholds: *limit,
   expected: open, figure: path_length}
 d: {<<: *claim, rule: lyu_li, thresholds: {<<: *limit, violation: 0.05}}

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from evidence import RECORD, flow_table
+from evidence import ALIGNMENT, RECORD, flow_table
 
 from dirconv.claims import Evidence, Verdict, judging
 from dirconv.claims.rules import alignment, integration
@@ -42,7 +42,7 @@ def test_directions_are_not_compared_before_both_have_come_far_enough():
 
 
 def aligned(evidence):
-    thresholds = alignment.Thresholds(cos=0.95, stalled=0.995, decay=0.1, tau=1.0, decades=1.0, halving=0.01)
+    thresholds = alignment.Thresholds(**ALIGNMENT, halving=0.01)
     return judging.outcome(alignment, [evidence], thresholds)
 
 
@@ -59,5 +59,5 @@ def test_alignment_is_not_judged_where_halving_the_tolerance_moves_it():
 def test_alignment_is_not_judged_without_a_run_at_half_the_tolerance():
     evidence = Evidence({"path": flow_table()}, RECORD)
     assert aligned(evidence).verdict == Verdict.INCONCLUSIVE
-    asked_nothing = alignment.Thresholds(cos=0.95, stalled=0.995, decay=0.1, tau=1.0, decades=1.0)
+    asked_nothing = alignment.Thresholds(**ALIGNMENT)
     assert judging.outcome(alignment, [evidence], asked_nothing).verdict == Verdict.SUPPORTED

@@ -17,10 +17,10 @@ from evidence import (
     taus,
 )
 
-from dirconv.claims.rules import alignment, direction, margins, risk, smoothed_margin
+from dirconv.claims.rules import alignment, margins, path_length, risk, smoothed_margin
 
 ON_THE_FLOW = [
-    pytest.param(direction, CONVERGENCE, id="direction"),
+    pytest.param(path_length, CONVERGENCE, id="path_length"),
     pytest.param(alignment, ALIGNMENT, id="alignment"),
     pytest.param(smoothed_margin, SMOOTHED, id="smoothed_margin"),
     pytest.param(risk, RISK, id="risk"),
@@ -77,7 +77,7 @@ def test_what_happens_before_the_assumption_holds_does_not_count(rule, threshold
     assert found.value == pytest.approx(expected.value, rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("rule", [direction, alignment, margins])
+@pytest.mark.parametrize("rule", [path_length, alignment, margins])
 def test_a_short_tau_decides_nothing_even_where_the_whole_is_long(rule):
     thresholds = ALIGNMENT if rule is alignment else CONVERGENCE
     tau = taus(0.9)
@@ -105,7 +105,7 @@ def test_all_that_follows_the_first_step_below_counts(rule, thresholds):
         assert judged(rule, fallen, thresholds).verdict == CONTRADICTED
 
 
-@pytest.mark.parametrize("rule", [direction, alignment])
+@pytest.mark.parametrize("rule", [path_length, alignment])
 def test_too_few_steps_decide_nothing(rule):
     tau = np.array([0.0, 2.0, 3.0, 4.0])
     found = judged(rule, path(tau), ALIGNMENT if rule is alignment else CONVERGENCE)

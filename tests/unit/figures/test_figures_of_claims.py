@@ -29,7 +29,7 @@ def runs():
         rows = source.tables["generalization"]
         radii = dict.fromkeys(("radius_attack_q25", "radius_attack_q50", "radius_first_order_q50"), rows["tau"] + 1)
         source.tables["generalization"] = rows.assign(**radii, radius_certified_q50=rows["tau"] / 2)
-    paths = []
+    paths, certificates = [], []
     for source in runs["soft_relu"]:
         specification = {**source.record["specification"], "run": "resnet", "model": {"name": "resnet"}}
         record = {**source.record, "specification": specification}
@@ -37,7 +37,10 @@ def runs():
         degrees = snaps.assign(degree_mean=7.5, degree_q05=7.0, degree_q50=7.5, degree_q95=8.0)
         paths.append(Source(f"resnet/seed{source.seed}", {"path": source.tables["path"]}, record))
         paths.append(Source(f"resnet/degree-seed{source.seed}", {"degree": degrees}, record))
-    return {**runs, "residual": paths}
+        kkt = snaps.assign(margin=0.1, epsilon_relative=0.5 / (1 + snaps["tau"]), delta=1e-4, support=3)
+        kkt = kkt.assign(epsilon=2 * kkt["epsilon_relative"])
+        certificates.append(Source(f"alexnet/kkt-seed{source.seed}", {"kkt": kkt}, record))
+    return {**runs, "residual": paths, "kkt": certificates}
 
 
 OF = {
@@ -45,6 +48,7 @@ OF = {
     "adaptations": ["soft_relu", "linear"],
     "descents": ["descents"],
     "generalization": ["soft_relu"],
+    "kkt": ["kkt"],
     "losses": ["losses"],
     "lyu_li": ["soft_relu", "hat"],
     "maps": ["maps"],
@@ -95,7 +99,7 @@ def test_it_draws_where_nothing_has_come_below(runs, figure):
         tables = {
             name: table.assign(below=False) if "below" in table else table for name, table in source.tables.items()
         }
-        for name in ("path", "limit", "generalization", "losses"):
+        for name in ("path", "limit", "generalization", "kkt", "losses"):
             if name in tables and "ln_risk" in tables[name]:
                 tables[name] = tables[name].assign(ln_risk=1.0)
         chosen.append(Source(source.member, tables, source.record))

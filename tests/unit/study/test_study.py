@@ -129,3 +129,17 @@ def test_images_have_the_size_that_the_networks_on_them_take(values):
         validate.validated(values, "study")
     expected = "study: data.small.size: runs.alexnet_biased: alexnet is for 32×32 images, got 8"
     assert str(refused.value) == expected
+
+
+def test_claims_about_certificates_are_judged_where_a_run_has_the_probe(values):
+    assert not {"kkt", "support_settles"} & set(validate.validated(values, "study").claims)
+    values["runs"]["alexnet"]["probes"] = ["kkt"]
+    study = validate.validated(values, "study")
+    assert {"kkt", "support_settles"} <= set(study.claims)
+    probes = [member for member in study.probed if member.startswith("alexnet/kkt-")]
+    assert study.inputs("kkt") == study.evidence("kkt") == probes
+    members = study.inputs("direction_converges")
+    assert study.evidence("direction_converges") == [*members, *probes]  # which the rule reads beside the run's own
+    read = study.job("claim", "direction_converges").inputs["tables"]
+    assert [path.rsplit("/", 1)[1] for path in read] == ["path.parquet"] * len(members) + ["kkt.parquet"] * len(probes)
+    assert probes[0] in study.shown

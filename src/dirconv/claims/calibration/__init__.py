@@ -3,8 +3,8 @@ r"""How far can the verdicts be trusted? The rules on trajectories whose answer 
 A case is a speed tan ∠ as a function of τ, of which it is known whether it is integrable (the direction converges)
 and whether it vanishes (the gradient aligns with the weights). The rules see what a run would have recorded of it, with
 few or many snapshots and with noise. They were tuned on the families of `tuning` and are reported on those of
-`held_out`, which have other forms and other noise. `mixed` says how often nothing is decided, and `ridges` how often
-the rules err on what real flows have shown since. Half of the cases of every set converge.
+`held_out`, which have other forms and other noise. `mixed` says how often nothing is decided on runs to τ ≥ 20. Half of
+the cases of every set converge.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-NUMERICS = 1
+NUMERICS = 2
 CLAIMS = {"direction_converges": "direction", "alignment": "alignment"}  # and the rules that judge them
 COLUMNS = ("case", "tau", "zeta", "tan", "cos", "smoothed_margin", "risk_log")
+CHORDS = "chords"  # a column that may be there: the length by chords up to each snapshot, else ζ is taken for it
 OUTCOMES = ("wrong_supported", "wrong_contradicted", "inconclusive")
-SETS = ("tuning", "held_out", "mixed", "ridges")  # a case's random numbers depend on the place in this order
-READ = ("tau", "zeta", "cos")  # columns that the rules need in every row
+SETS = ("tuning", "held_out", "mixed")  # a case's random numbers depend on the place in this order
+READ = ("tau", "zeta", "tan", "cos")  # columns that the rules need in every row
 SPECIFICATION = {"rules": sorted(CLAIMS.values()), "sets": list(SETS)}  # what scores depend on
 PER_FAMILY = 60  # cases
 
@@ -43,6 +44,8 @@ class Speed:
     at: Callable[[np.ndarray], np.ndarray]
     end: float
     chatter: float = 0.0  # added to the recorded speed by steps that jump to and fro, and get nowhere
+    jump: float = 0.0  # by which the ends of a chord are then off, across it, in rad
+    landed: bool = False  # observed where a method lands, else where chance has it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,20 +73,27 @@ class Case:
 
 
 def observed(random: np.random.Generator, speed: Speed, noise: Callable[[int], np.ndarray]) -> pd.DataFrame:
-    """What a run would have recorded: 8 to 400 snapshots, even in ln τ, τ or √τ; tan and ζ with factors of `noise`.
+    """What a run would have recorded: 8 to 400 snapshots, even in ln τ, τ or √τ; tan, ζ and chords with `noise`.
 
-    ζ is the integral of tan, and noise lengthens the path as the chatter of steps does. The smoothed margin follows
-    d ln ã/dτ = L tan² ∠ without noise, up to a bound; from it follows the risk, ln(1/ℒ) = 5 ã ‖W‖^L (exponential loss).
+    Or those that a method lands on, τ = 2^(k/8) − 1, and the end. ζ is the integral of tan, and noise lengthens the
+    path as the chatter of steps does. The smoothed margin follows d ln ã/dτ = L tan² ∠ without noise, up to a bound;
+    from it follows the risk, ln(1/ℒ) = 5 ã ‖W‖^L (exponential loss).
     """
     import pandas as pd
 
-    count = round(math.exp(random.uniform(math.log(8), math.log(400))))
-    power = random.choice([0.0, 1.0, 2.0])  # snapshots even in ln τ, in τ, in √τ
-    share = np.linspace(0, 1, count)
-    tau = speed.end * (share**power if power else np.concatenate([[0.0], np.geomspace(1e-3, 1, count - 1)]))
+    if speed.landed:
+        tau = 2 ** (np.arange(8 * math.log2(1 + speed.end)) / 8) - 1
+        tau, count = np.append(tau[tau < speed.end], speed.end), len(tau) + 1
+    else:
+        count = round(math.exp(random.uniform(math.log(8), math.log(400))))
+        power = random.choice([0.0, 1.0, 2.0])  # snapshots even in ln τ, in τ, in √τ
+        share = np.linspace(0, 1, count)
+        tau = speed.end * (share**power if power else np.concatenate([[0.0], np.geomspace(1e-3, 1, count - 1)]))
     fine = tau[:-1, None] + np.diff(tau)[:, None] * (np.arange(64) + 0.5) / 64  # midpoint rule between snapshots
-    lengths = (speed.at(fine).mean(1) + speed.chatter) * np.diff(tau)
-    factors = noise(count)
+    true = speed.at(fine).mean(1) * np.diff(tau)
+    lengths = true + speed.chatter * np.diff(tau)
+    factors = noise(len(tau))
+    chords = np.hypot(true * factors[1:], speed.jump)
     tan = (speed.at(tau) + speed.chatter) * factors
     zeta = np.concatenate([[0.0], np.cumsum(lengths * factors[1:])])
     degree = int(random.integers(1, 7))
@@ -98,6 +108,7 @@ def observed(random: np.random.Generator, speed: Speed, noise: Callable[[int], n
             "cos": 1 / np.hypot(1, tan),
             "smoothed_margin": np.exp(log_margin),
             "risk_log": -5 * np.exp(log_ratio),
+            CHORDS: np.concatenate([[0.0], np.cumsum(chords)]),
         }
     )
 
@@ -117,13 +128,13 @@ def cases(name: str, seed: int = 0) -> list[Case]:
 
 
 def thresholds(claims: dict[str, registry.Claim]) -> dict[str, Any]:
-    """Thresholds by claim of CLAIMS: those of the registry's first entry with that rule, if it has one.
+    """Thresholds by claim of CLAIMS: those of the registry's entry with that rule that has most of them, if any.
 
     There is no run at half the tolerance here, so `halving` is left out.
     """
     chosen = {}
     for name, rule in CLAIMS.items():
-        values = next((claim.thresholds for claim in claims.values() if claim.rule == rule), None)
+        values = max((claim.thresholds for claim in claims.values() if claim.rule == rule), key=len, default=None)
         if values is not None:
             unpaired = {key: value for key, value in values.items() if key != "halving"}
             chosen[name] = parse(registry.rule(rule).Thresholds, unpaired, f"{rule}.thresholds")
@@ -132,8 +143,14 @@ def thresholds(claims: dict[str, registry.Claim]) -> dict[str, Any]:
 
 def verdicts(table: pd.DataFrame, chosen: dict[str, Any]) -> dict[str, Verdict]:
     """Each claim's verdict on one trajectory of the exponential loss (for which ℓ(0) = 1)."""
+    import pandas as pd
+
     path = table[list(READ)].assign(below=table["risk_log"] < 0)
-    run = [Evidence({"path": path}, {"stop": "tau"})]
+    tau, length = path["tau"].to_numpy(), table[CHORDS if CHORDS in table else "zeta"].to_numpy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        speed = np.append(np.nan, np.diff(length) / np.diff(tau))
+    chords = pd.DataFrame({"snapshot": np.arange(len(tau)), "tau": tau, "zeta": length, "speed": speed})
+    run = [Evidence({"path": path, "chords": chords}, {"stop": "tau"})]
     return {name: judging.outcome(registry.rule(CLAIMS[name]), run, values).verdict for name, values in chosen.items()}
 
 

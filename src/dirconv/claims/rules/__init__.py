@@ -17,6 +17,7 @@ class Rule:
     statistic: str  # in words
     threshold: str  # name of the threshold that is shown beside it
     judged: str  # in plain sentences: when a claim is supported, when contradicted, when neither
+    beside: tuple[str, ...] = ()  # tables that it reads where a run has them: of measures, or of the run's probes
     paired: bool = False  # needs a run at half the tolerance: only seeds followed at both tolerances are judged
     across: bool = False  # judges all runs of one seed together
     # judged only where ℒ < ℓ(0) holds at the end and the run reached a goal, and only on what follows the first step

@@ -4,6 +4,8 @@ The path length ζ adds up every step, and with it every jump to and fro across 
 A chord between two distant τ does not. It is at most as long as the path between them.
 """
 
+import numpy as np
+
 from dirconv.claims import Evidence, Outcome
 from dirconv.claims.rules._convergence import Thresholds, convergence, rule
 
@@ -13,6 +15,10 @@ RULE = rule("path", "limit", statistic="exponent P of the chords' length over Δ
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    return convergence(evidence, travelled, thresholds, "rad")
+
+
+def travelled(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """τ and the sum of the chords, of a small problem."""
     limit = evidence.tables["limit"].dropna(subset="chords")
-    tau, chords = limit["tau"].to_numpy(), limit["chords"].to_numpy()
-    return convergence(tau, chords, float(evidence.tables["path"]["tau"].iloc[-1]), thresholds, "rad")
+    return limit["tau"].to_numpy(), limit["chords"].to_numpy()

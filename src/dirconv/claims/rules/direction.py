@@ -1,14 +1,31 @@
-"""Does the direction converge? The path length ζ(τ) is finite if its speed tan ∠(W, −∇ℒ) decays faster than 1/τ."""
+"""Does the direction converge? By chords between the points that steps land on, whose speed must decay faster than 1/τ.
 
-from dirconv.claims import Evidence, Outcome
+On maps that are not smooth the sum of the steps' lengths is longer than the path, and chords over a fixed partition of
+τ are not (docs/flow.md, 9a). Maps that are smooth have the rule `path_length`.
+"""
+
+import numpy as np
+
+from dirconv.claims import Evidence, Outcome, inconclusive
 from dirconv.claims.rules._convergence import Thresholds, convergence, rule
 
-NUMERICS = 1
+NUMERICS = 2
 GOES_THROUGH = ("convergence",)
-RULE = rule("path", statistic="exponent P of dζ/dτ = A (τ + τ₀)^(−P)")
+RULE = rule(
+    "path",
+    beside=("chords",),
+    statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)",
+    nor=" Nor where no chords were measured: by a method that lands nowhere, or before there was that measure.",
+)
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
-    path = evidence.tables["path"]
-    tau, zeta = path["tau"].to_numpy(), path["zeta"].to_numpy()
-    return convergence(tau, zeta, tau[-1], thresholds, "rad of path")
+    if len(evidence.tables.get("chords", ())) < 2:
+        return inconclusive("no chords were measured along the path")
+    return convergence(evidence, travelled, thresholds, "rad")
+
+
+def travelled(evidence: Evidence) -> tuple[np.ndarray, np.ndarray] | None:
+    """τ and the sum of the chords; None without any."""
+    chords = evidence.tables.get("chords")
+    return None if chords is None else (chords["tau"].to_numpy(), chords["zeta"].to_numpy())

@@ -38,7 +38,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     margin = path["smoothed_margin"].to_numpy()
     bound = math.log(margin[-1] / margin[0]) / evidence.record["specification"]["degree"]
     both = f"∫ tan² ∠ dτ = {squared:.3g}, at most {bound:.3g} by Lyu and Li; ∫ tan ∠ dτ = {zeta[-1]:.3g} so far"
-    outcome = convergence(tau, zeta, tau[-1], thresholds, "rad of path")
+    outcome = convergence(evidence, lambda _: (tau, zeta), thresholds, "rad of path")
     if not squared <= bound * (1 + thresholds.violation):
         return dataclasses.replace(outcome, verdict=Verdict.INCONCLUSIVE, reason=f"the bound does not hold: {both}")
     return dataclasses.replace(outcome, reason=f"{both}; {outcome.reason}")

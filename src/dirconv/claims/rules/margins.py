@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, inconclusive
+from dirconv.claims import Evidence, Outcome
 from dirconv.claims.rules._convergence import Thresholds, convergence, rule
 
 NUMERICS = 1
@@ -11,12 +11,15 @@ RULE = rule("path", "margins", statistic="exponent P of sup_i |dm_i|/dτ = A (τ
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
+    return convergence(evidence, travelled, thresholds, "of the largest normalized margin")
+
+
+def travelled(evidence: Evidence) -> tuple[np.ndarray, np.ndarray] | None:
+    """τ and the variation of the fastest-moving example up to there, over the largest margin at the end."""
     table = evidence.tables["margins"]
     tau = table.groupby("snapshot")["tau"].first().to_numpy()
     if len(tau) < 2:
-        return inconclusive("too few snapshots for a decay exponent")
+        return None
     margins = table.pivot(index="snapshot", columns="example", values="by_norm").to_numpy(dtype=float)  # (k, n)
     steps = np.abs(np.diff(margins, axis=0)).max(axis=1) / np.abs(margins[-1]).max()
-    travelled = np.concatenate([[0.0], np.cumsum(steps)])
-    end = float(evidence.tables["path"]["tau"].iloc[-1])
-    return convergence(tau, travelled, end, thresholds, "of the largest normalized margin")
+    return tau, np.concatenate([[0.0], np.cumsum(steps)])

@@ -39,8 +39,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if np.isnan(moved).any():
         return inconclusive("the gradient of an example vanishes, and has no direction")
     travelled = np.concatenate([[0.0], np.cumsum(moved.max(axis=1))])
-    end = float(evidence.tables["path"]["tau"].iloc[-1])
-    outcome = convergence(tau, travelled, end, thresholds, "rad")
+    outcome = convergence(evidence, lambda _: (tau, travelled), thresholds, "rad")
     over_one = float((moved[1:] + moved[:-1]).sum())
     ratio = float(over_two[1:].sum()) / over_one if over_one > 0 else 1.0
     if outcome.verdict == Verdict.INCONCLUSIVE or ratio >= SMOOTH:
