@@ -52,7 +52,7 @@ from dirconv.kkt.lagrangian import Lagrangian, NearCuts
 from dirconv.kkt.trust_region import Krylov
 from dirconv.margins import MarginMap
 
-NUMERICS = 2
+NUMERICS = 1
 GOES_THROUGH = ("geometry", "kkt", "lagrangian", "trust_region")
 TOLERANCE = 1e-10
 NEWTON_STEPS = 300
@@ -69,6 +69,8 @@ SOLVED = 0.1  # residual of t, relative
 CORRECTIONS = 6  # evaluations of the margins in a step, a correction of second order after each but the last
 CORRECTED = 0.05  # share of the foreseen gain that margins may be off by when corrections end
 POOR, GOOD = 0.25, 0.75  # ratios of the gain to the foreseen one below and above which the region shrinks and grows
+ROUNDING = 1e-14  # of f, and of the slope
+EMPTY = 1e-10  # share of a random vector that is in the null space only by rounding
 SADDLE = 1e-4  # negative curvature of H, whose largest eigenvalue is about one, that is left
 LOOK = 40  # vectors of the basis by which it is looked for at a KKT point
 
@@ -159,7 +161,7 @@ class _Point:
             end, gain = self._corrected(d, foreseen, targets)
             length = float(d.norm())
             ratio = gain / foreseen if foreseen > 0 else -math.inf
-            better = self._accepted(end, gain > 0)
+            better = self._accepted(end, gain > ROUNDING)
             if better is None:
                 radius = 0.5 * min(length, radius)
                 continue
@@ -171,15 +173,17 @@ class _Point:
         return None, radius
 
     def beyond_saddle(self) -> tuple[float, _Point | None]:
-        """The least curvature that is found in the null space, and a point of larger margin if it is negative."""
+        """The least curvature found in the null space, ∞ if that is empty; a point of larger margin where negative."""
         random = torch.randn(len(self.theta), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         start = self._lagrangian.tangential(random.to(self.theta))
+        if float(start.norm()) <= EMPTY * float(random.norm()):
+            return math.inf, None
         curvature, way = Krylov(self._lagrangian.reduced, start, self._vectors).lowest(LOOK)
         radius = RADIUS if curvature < -SADDLE else 0.0
         while radius > SMALLEST_RADIUS**0.5:
             for d in (radius * way, -radius * way):
                 end, gain = self._corrected(d, -0.5 * curvature * radius**2, self._targets(1.0))
-                if gain > 0:
+                if gain > ROUNDING:
                     return curvature, _Point.at(self.map, self.exact, end)
             radius *= 0.25
         return curvature, None
@@ -251,10 +255,12 @@ class _Point:
 
     def _krylov(self, part: float) -> Krylov | None:
         """The model in the null space after a part of n; None where it is flat."""
-        slope = self._lagrangian.tangential(self._lagrangian.gradient + part * self._normal[1])
-        if not float(slope.norm()) > 1e-300:
+        lagrangian, shift = self._lagrangian, self._shift
+        slope = lagrangian.tangential(lagrangian.gradient + part * self._normal[1])
+        if float(slope.norm()) <= ROUNDING:
             return None
-        return Krylov(lambda v: self._lagrangian.reduced(v) + self._shift * v, slope, self._vectors)
+        # without `self`: a cycle would keep basis and graph until they are collected
+        return Krylov(lambda v: lagrangian.reduced(v) + shift * v, slope, self._vectors)
 
     @property
     def _shift(self) -> float:

@@ -9,7 +9,7 @@ others, and the basis serves for every radius: to try a smaller one costs no pro
 
 Memory: at most `vectors` vectors of D numbers, float64.
 
-Source: Gould, Lucidi, Roux & Toint, Solving the trust-region subproblem using the Lanczos method, SIAM J. Optim. 9
+Source: Gould, Lucidi, Roma & Toint, Solving the trust-region subproblem using the Lanczos method, SIAM J. Optim. 9
 (1999); Nocedal & Wright, Numerical Optimization (2006), sections 4.3 and 7.1.
 """
 

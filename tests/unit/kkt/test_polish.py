@@ -195,6 +195,15 @@ def test_a_saddle_is_left_along_negative_curvature(aside):
     assert result.curvature == pytest.approx(0.5, abs=1e-9)
 
 
+def test_where_as_many_margins_are_active_as_there_are_weights_no_curvature_is_left():
+    found = FunctionMap(lambda w: torch.stack([w[0], w[1], w[0] + w[1]])[:, None], 1)
+    result = polish(found, directions(torch.tensor([1.0, 0.2], dtype=torch.float64)))
+    assert result.converged
+    assert result.certificate.margin == pytest.approx(0.5**0.5, rel=1e-12)
+    assert result.certificate.per_example.tolist() == pytest.approx([1, 1, 0], abs=1e-12)
+    assert result.curvature == math.inf
+
+
 def test_a_run_can_be_watched_and_ended():
     found, seen = quadratic_form(1.0, 2.0, 0.5), []
 
