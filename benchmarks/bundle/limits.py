@@ -90,12 +90,19 @@ def certificate(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _polished(options: argparse.Namespace, margin_map: Any, theta: Any) -> dict[str, Any]:
-    began = time.perf_counter()
-    result = polish(margin_map, theta, **({"steps": 3} if options.quick else {}))
+    began, path = time.perf_counter(), []
+
+    def watch(there: Any, residual: float, margin: float) -> bool:
+        row = {"seconds": round(time.perf_counter() - began, 1), "residual": residual, "margin": margin}
+        path.append({**row, "distance": angle(there, theta)})
+        return options.quick and len(path) > 3
+
+    result = polish(margin_map, theta, watch=watch)
     return {
         "seconds": round(time.perf_counter() - began, 1),
         "converged": result.converged,
-        "residuals": result.residuals,
         "distance": result.distance,
+        "curvature": result.curvature,
+        "path": path,
         **common.numbers(result.certificate),
     }

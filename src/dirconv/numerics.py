@@ -60,6 +60,8 @@ SHARED = {  # parts that several plugins or stages go through, and the module of
     "ensemble": "flow.ensemble",
     "kkt": "kkt",
     "polish": "kkt.polish",
+    "lagrangian": "kkt.lagrangian",
+    "trust_region": "kkt.trust_region",
     "resolved_kkt": "kkt.resolved",
     "trajectory": "measures",
     "small_networks": "problems._dense",

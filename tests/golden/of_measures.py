@@ -137,7 +137,7 @@ def of_kkt() -> Numbers:
     return both("kkt", "probes")
 
 
-@golden("polish", "kkt", "geometry", relative=1e-6)
+@golden("polish", "kkt", "lagrangian", "trust_region", "geometry", relative=1e-6)
 def of_polish() -> Numbers:
     """A KKT point of a small smooth map, found again from near by: its margin, its multipliers and how far it was."""
     margin_map, start = smooth()

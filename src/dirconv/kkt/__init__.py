@@ -176,23 +176,56 @@ def solve(cuts: Cuts, p: Tensor, gamma: float, slack: float | None) -> Tensor:
     The linearised problem is min ‖W‖ subject to ⟨g_j, W⟩ ≥ h_j = ⟨θ, g_j⟩ − (p_j − γ): with the u ≥ 0 of least
     ‖B u‖² + (hᵀu − 1)², μ = u/(1 − hᵀu).
     """
-    from scipy.optimize import nnls
-
     chosen = (p <= (1 + (WIDE if slack is None else slack)) * gamma).nonzero().flatten()
     gram = cuts.gram()[chosen][:, chosen].cpu().numpy()
     inner = cuts.inner[chosen].cpu().numpy()
-    length = np.sqrt(np.maximum(gram.diagonal(), 0))
-    length[length == 0] = 1.0  # a cut without a gradient: its column is zero, and so its multiplier
-    values, vectors = np.linalg.eigh(gram / np.outer(length, length))
-    kept = values > len(values) * ROUNDING * values[-1]
-    roots = np.sqrt(values[kept])
-    factor = roots[:, None] * vectors[:, kept].T
+    scaled = _Scaled.of(gram)
     if slack is None:
-        h = (inner - (p[chosen].cpu().numpy() - gamma)) / length
-        u, _ = nnls(np.vstack([factor, h]), np.r_[np.zeros(len(factor)), 1.0], maxiter=ROUNDS * len(h))
-        found = u / (1 - h @ u)
+        found = scaled.least_distance(inner - (p[chosen].cpu().numpy() - gamma))
     else:
-        found, _ = nnls(factor, vectors[:, kept].T @ (inner / length) / roots, maxiter=ROUNDS * len(inner))
+        found = scaled.least_squares(inner)
     mu = torch.zeros_like(cuts.inner)
-    mu[chosen] = torch.from_numpy(found / length).to(mu.device)
+    mu[chosen] = torch.from_numpy(found).to(mu.device)
     return mu
+
+
+def least_distance(gram: Tensor, h: Tensor) -> Tensor:
+    """u ≥ 0 (m,) for which Σ u_j g_j is the shortest vector z with ⟨g_j, z⟩ ≥ h_j for all j, K (m, m) of the g_j.
+
+    RuntimeError where the least squares problem is not solved. Where no z will do, u is not finite or huge.
+    """
+    return torch.from_numpy(_Scaled.of(gram.cpu().numpy()).least_distance(h.cpu().numpy())).to(h)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scaled:
+    """K = S Bᵀ B S, S of the gradients' lengths, B from the eigenvalues above rounding."""
+
+    factor: np.ndarray  # B = Λ^½ Vᵀ
+    inverse: np.ndarray  # Λ^(−½) Vᵀ
+    length: np.ndarray  # S, (m,)
+
+    @classmethod
+    def of(cls, gram: np.ndarray) -> _Scaled:
+        length = np.sqrt(np.maximum(gram.diagonal(), 0))
+        length[length == 0] = 1.0  # a cut without a gradient: its column is zero, and so its multiplier
+        values, vectors = np.linalg.eigh(gram / np.outer(length, length))
+        kept = values > len(values) * ROUNDING * values[-1]
+        roots = np.sqrt(values[kept])
+        return cls(roots[:, None] * vectors[:, kept].T, vectors[:, kept].T / roots[:, None], length)
+
+    def least_squares(self, inner: np.ndarray) -> np.ndarray:
+        """μ ≥ 0 of least ‖x − Σ μ_j g_j‖, given ⟨g_j, x⟩."""
+        from scipy.optimize import nnls
+
+        found, _ = nnls(self.factor, self.inverse @ (inner / self.length), maxiter=ROUNDS * len(inner))
+        return found / self.length
+
+    def least_distance(self, h: np.ndarray) -> np.ndarray:
+        """See `least_distance`."""
+        from scipy.optimize import nnls
+
+        target = np.r_[np.zeros(len(self.factor)), 1.0]
+        h = h / self.length
+        u, _ = nnls(np.vstack([self.factor, h]), target, maxiter=ROUNDS * len(h))
+        return u / (1 - h @ u) / self.length

@@ -50,7 +50,8 @@ def of(margin_map: MarginMap, weights: Tensor, tau: float, polish: bool) -> Limi
         if not found.converged:
             raise UserError(
                 f"polish: no KKT point was reached, the residual is {found.residuals[-1]:.2g} after "
-                f"{len(found.residuals) - 1} steps; it takes a smooth network, or a longer run"
+                f"{len(found.residuals) - 1} steps, {found.distance:.2g} rad from the run's end; it takes a smooth "
+                "network, and may take a longer run"
             )
         theta, certificate, distance = found.theta, found.certificate, found.distance
     else:

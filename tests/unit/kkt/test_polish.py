@@ -135,6 +135,89 @@ def test_a_smooth_convolutional_network_comes_to_a_kkt_point(activation, degree,
     assert again.distance < 1e-12
 
 
+def smooth_dense(seed, count=20):
+    """A smooth network of two layers on labelled noise, all in float64: degree two."""
+    images, labels = (
+        normal(seed, count, 5),
+        torch.from_numpy(np.sign(np.random.default_rng(seed + 1).normal(size=count))),
+    )
+
+    def margins(flat):
+        hidden = Smooth()(images @ flat[:60].view(12, 5).T)
+        return (labels * (hidden @ flat[60:]))[:, None]
+
+    return FunctionMap(margins, 2)
+
+
+def test_a_smooth_network_of_two_layers_comes_to_a_point_that_meets_the_definition():
+    found = smooth_dense(0)
+    theta = ascended(found, normal(2, 72), 3000)
+    result = polish(found, theta)
+    assert result.converged, result
+    assert quadratic(result.residuals)
+    assert len(result.certificate.support) > 3
+    assert result.curvature > -1e-4
+    point = result.theta / result.certificate.margin**0.5
+    margins, pullback = found.linearize(point)
+    residual = point - pullback(result.certificate.multipliers)
+    assert float(residual.norm() / point.norm()) < 1e-10
+    assert float((result.certificate.multipliers * (margins - 1)).abs().max()) < 1e-10 * float(point @ point)
+
+
+def test_a_start_with_other_active_margins_comes_to_the_svm_too():
+    z = np.random.default_rng(11).normal(size=(30, 4)) + np.array([2.5, 0, 0, 0])
+    found, best = deep_linear(z), hard_margin.solve(z)
+    theta = ascended(found, normal(1, 50), 100)
+    result = polish(found, theta)
+    assert result.converged, result
+    assert result.certificate.margin == pytest.approx(best.lower / 3**1.5, rel=1e-10)
+    shares = result.certificate.per_example / result.certificate.per_example.sum()
+    assert np.allclose(shares, best.dual, rtol=0, atol=1e-9)
+    before, after = (set(each.support.tolist()) for each in (kkt.certificate(found, theta, None), result.certificate))
+    assert before - after
+    assert after - before
+
+
+def quadratic_form(*values):
+    """p(W) = Σ a_i W_i²: its KKT points are the axes with a_i > 0, all but that of the largest saddles."""
+    form = torch.tensor(values, dtype=torch.float64)
+    return FunctionMap(lambda w: (form @ w.square())[None, None], 2)
+
+
+@pytest.mark.parametrize("aside", [0.0, 1e-12, 1e-6, 1e-2])
+def test_a_saddle_is_left_along_negative_curvature(aside):
+    found = quadratic_form(1.0, 2.0, 0.5)
+    result = polish(found, directions(torch.tensor([1.0, aside, 0.3 * aside], dtype=torch.float64)))
+    assert result.converged, result
+    assert result.certificate.margin == pytest.approx(2, rel=1e-12)
+    assert result.distance == pytest.approx(math.pi / 2, abs=0.02)
+    # H = 1 − 2 μ a with μ = 1/(2 · 2), on the axes of 1 and ½
+    assert result.curvature == pytest.approx(0.5, abs=1e-9)
+
+
+def test_where_as_many_margins_are_active_as_there_are_weights_no_curvature_is_left():
+    found = FunctionMap(lambda w: torch.stack([w[0], w[1], w[0] + w[1]])[:, None], 1)
+    result = polish(found, directions(torch.tensor([1.0, 0.2], dtype=torch.float64)))
+    assert result.converged
+    assert result.certificate.margin == pytest.approx(0.5**0.5, rel=1e-12)
+    assert result.certificate.per_example.tolist() == pytest.approx([1, 1, 0], abs=1e-12)
+    assert result.curvature == math.inf
+
+
+def test_a_run_can_be_watched_and_ended():
+    found, seen = quadratic_form(1.0, 2.0, 0.5), []
+
+    def watch(theta, residual, margin):
+        seen.append((theta, residual, margin))
+        return len(seen) == 3
+
+    result = polish(found, directions(torch.tensor([1.0, 0.1, 0.1], dtype=torch.float64)), watch=watch)
+    assert not result.converged
+    assert result.residuals == [residual for _, residual, _ in seen]
+    assert [float(found.values(theta)) for theta, _, _ in seen] == pytest.approx([margin for *_, margin in seen])
+    assert seen[0][2] < seen[1][2] < seen[2][2]
+
+
 def test_examples_that_are_there_twice_do_not_matter():
     once, twice = deep_linear(DATA), deep_linear(np.vstack([DATA, DATA]))
     theta = ascended(once, normal(1, 50), 300)
