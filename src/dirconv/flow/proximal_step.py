@@ -34,8 +34,9 @@ SETTLED = 0.3  # share of a step's length that one more round may move its end b
 SETTLED_ERROR = 10.0  # and share of the allowed local error
 SOLVED = 0.1  # the same shares, both, where the map is smooth
 EXPLAINED = 0.5  # share of the local error by which rows at the end may move it where no kink is seen
+FALL = 0.1  # of the rise that a step promises, by which the smooth minimum of the margins may fall: never, on the flow
 RENEWED = 0.5  # of what gradients taken anew moved the end by, the share that the next may where the map is smooth
-ROUNDING = 1e-11  # relative, by which an end may always move
+ROUNDING = 1e-11  # relative, by which an end may always move, and margins fall
 MISMATCH = 0.05  # share of a step's rise, κ ‖Σ q g‖², by which the model of a margin may be wrong at a trial point
 SHARE = 0.3  # of the way from the last trial point to where the dual leads, at which margins are tried, at a kink
 NEAR = 0.02  # margins up to this share of the smallest one's rise above it are cut there if it is,
@@ -100,9 +101,9 @@ class ProximalStep:
         self._degree = margin_map.degree
         self.cuts = Cuts(problem.base, self._degree, problem.exact)
         self._rounds = self._evaluations = self._jacobians = 0
-        before = margins.flatten()
-        least = float(before.min())
-        self._members = before <= least + max(problem.window, WEIGHTLESS * self._temperature(before))
+        self._before = margins.flatten()
+        least = float(self._before.min())
+        self._members = self._before <= least + max(problem.window, WEIGHTLESS * self._temperature(self._before))
 
     def solve(self) -> Solution:
         """The step; `Unsettled` where there is none."""
@@ -136,6 +137,9 @@ class ProximalStep:
                 margins = self._evaluate(x)
                 everyone, again = self._everyone(x, margins, temperature)
                 if not bool(again.any()):
+                    level, gain = self._softmin(everyone), reach * float(velocity @ velocity)
+                    if self._softmin(self._before) - level > max(FALL * gain, ROUNDING * abs(level)):
+                        raise Unsettled
                     break
             whole = near or not kinked
             share = 1.0 if whole else SHARE

@@ -533,3 +533,17 @@ def test_bad_options_are_one_line_that_names_the_key(options, key):
 def test_the_method_is_found_by_its_name():
     spec = flow.specification({"method": "bundle", "land": 4}, "f")
     assert spec == bundle.Spec(land=4) == flow.from_options({"method": "bundle", "land": 4})
+
+
+def test_a_step_along_which_the_margins_fall_is_not_taken():
+    """Where a margin jumps down no gradient says so: steps get short in front of the jump, and the flow ends there."""
+
+    def margins(w):
+        return (w[0] + w[1] - torch.where(w[1] < 1, 0.0, 10.0))[None, None]
+
+    start = torch.tensor([2.0, 0.5], dtype=torch.float64)
+    events = run(FunctionMap(margins, None), start, stop=Stop(tau=2))
+    risks = [event.step.ln_risk for event in events]
+    assert risks == sorted(risks, reverse=True)
+    assert events[-1].stop == StopReason.STEP_UNDERFLOW
+    assert events[-1].step.state.weights[1] == pytest.approx(1, abs=1e-3)
