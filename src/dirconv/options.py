@@ -102,7 +102,7 @@ def parse(kind: type[T], value: Any, where: str) -> T:
         raise UserError(f"{where}: expected a mapping of {', '.join(f.name for f in dataclasses.fields(kind))}")
     try:
         # JSON mode: strict about leaves (no "6" for 6), yet a mapping is accepted for a dataclass
-        return _adapter(kind).validate_json(json.dumps(_plain(value), default=str))
+        return _adapter(kind).validate_json(json.dumps(_plain(value), default=_number_or_text))
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
@@ -124,6 +124,11 @@ def _adapter(kind: type):
     import pydantic
 
     return pydantic.TypeAdapter(kind)
+
+
+def _number_or_text(value: Any) -> Any:
+    """What JSON does not know: one of NumPy's numbers as Python's, anything else as text."""
+    return value.item() if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0 else str(value)
 
 
 def _exponent(value: Any) -> str:

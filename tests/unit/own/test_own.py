@@ -1,5 +1,6 @@
 """A theorist's own network and data: what comes back, that it is the flow's, and each refusal in one line."""
 
+import contextlib
 import copy
 import dataclasses
 import math
@@ -7,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -20,7 +22,8 @@ from dirconv.goals import Stop
 from dirconv.homogeneity import SCALES
 from dirconv.margins.network import NetworkMap
 from dirconv.options import modules, plugin
-from dirconv.own import _checks, _exact, follow
+from dirconv.own import _checks, follow
+from dirconv.own._isolation import exact
 
 KEYS = {"learning_rate": 0.2, "batch": 20, "tau": 0.5}
 
@@ -337,13 +340,43 @@ def test_a_network_is_checked_at_the_scales_of_a_studys_check(run):
     assert run.table("homogeneity")["scale"].tolist() == list(SCALES)
 
 
-def test_tf32_is_off_meanwhile_and_then_as_it_was():
-    backends = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [backend.allow_tf32 for backend in backends]
-    with pytest.raises(ZeroDivisionError), _exact(torch.device("cuda")):
-        assert not any(backend.allow_tf32 for backend in backends)
+def settings():
+    """All that `exact` changes."""
+    backends = torch.backends
+    multiplying = (backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul, backends.mkldnn.conv)
+    modes = torch.is_autocast_enabled("cpu"), torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+    return [*(each.fp32_precision for each in multiplying), *modes, torch.get_default_dtype()]
+
+
+def test_lower_precisions_are_off_meanwhile_and_then_as_they_were():
+    before = settings()
+    with pytest.raises(ZeroDivisionError), exact():
+        assert settings()[:4] == ["ieee"] * 4
         raise ZeroDivisionError
-    assert [backend.allow_tf32 for backend in backends] == before
+    assert settings() == before
+
+
+@contextlib.contextmanager
+def everything_set():
+    torch.set_default_dtype(torch.float64)
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16), torch.device("meta"), torch.inference_mode():
+            yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.backends.mkldnn.matmul.fp32_precision = "none"
+
+
+def test_what_the_caller_has_set_moves_no_number(run, data):
+    module = relu_network()
+    with everything_set():
+        before = settings()
+        found = follow(module, *data, degree=2, test=data, **KEYS)
+        margins = found.margins
+        assert settings() == before
+    assert torch.equal(found.direction, run.direction)
+    pd.testing.assert_frame_equal(margins, run.margins)
 
 
 # Refusals ------------------------------------------------------------------------------------------------------------
