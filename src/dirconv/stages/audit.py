@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +71,11 @@ def run(study_file: Path, overrides: str) -> None:
 
 
 def _command(study: Study, study_file: Path, target: str = "") -> str:
-    words = ["uv run snakemake --cores all", target, "" if study_file == DEFAULT else f"--configfile {study_file}"]
+    words = [
+        "uv run snakemake --cores all",
+        target,
+        "" if study_file == DEFAULT else f"--configfile {shlex.quote(str(study_file))}",
+    ]
     if any(data["source"] == "folder" and data.get("path") is None for data in study.file.data.values()):
         words.append("--config images=PATH")  # where they lie differs from one machine to another
     return " ".join(word for word in words if word)
