@@ -145,6 +145,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage; the exit code."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 lacks some of our signs
     warnings.filterwarnings("ignore", message=".*torch.jit.script.*")  # torch's own, on the way to forward mode
     try:
         return _run(_parser().parse_args(arguments))
