@@ -84,7 +84,7 @@ def test_the_gradient_of_a_map_with_kinks_is_none_the_worse(degree, scale):
 
 def test_a_gradient_that_goes_wrong_on_the_way_ends_the_flow():
     def margins(w):
-        growing = w[0] * w[0] if float(w[0] / w.norm()) < 0.6 else w[0] * w[0].detach()
+        growing = w[0] * w[0] if float((w[0] / w.norm()).detach()) < 0.6 else w[0] * w[0].detach()
         return (growing + w[1] * w[2]).view(1, 1)
 
     events = follow(FunctionMap(margins, 2), "descent", Stop(steps=1000, tau=2.0), tolerance=0.01)
