@@ -11,7 +11,8 @@ import hashlib
 import json
 import math
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ CHECKSUM = "checksum"  # key under which a record carries the SHA-256 of the res
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
-    with open(path, "rb") as file:
+    with _reading(path, "a readable file"), open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -40,14 +41,13 @@ def digest(value: Any) -> str:
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, moved onto it only if the block succeeds."""
+    """A temporary path beside `path`, moved onto it only if the block succeeds. The umask says who may read it."""
     path, temporary, remedy = Path(path), None, "make the folder writable or choose another"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-        temporary, remedy = Path(name), "free some space or choose another"
-        os.close(handle)
-        os.chmod(name, 0o644)
+        name = path.parent / f".{path.name}.{secrets.token_hex(8)}{path.suffix}"
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        temporary, remedy = name, "free some space or choose another"
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -59,13 +59,17 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _reading(path: Path, kind: str, *damages: type[Exception]) -> Iterator[None]:
-    """A UserError for a file that is missing, or not of its kind: reading it raises one of `damages`."""
+    """A UserError for a file that is missing, cannot be read, or is not of its kind: reading it raises a damage."""
+    if Path(path).is_dir():
+        raise UserError(f"{path}: a folder; name a file")
     try:
         yield
     except FileNotFoundError as error:
         raise UserError(f"{path}: not found; run the rule that writes it first") from error
-    except damages as error:
-        raise UserError(f"{path}: not {kind} (damaged?); delete it and run again") from error
+    except (OSError, *damages) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the system's: the content may be as it was
+            raise UserError(f"{path}: cannot be read ({error.strerror}); name a file that can be") from error
+        raise UserError(f"{path}: not {kind} (damaged, or another file?); restore it, or make it again") from error
 
 
 def finite(value: Any) -> Any:
@@ -84,7 +88,7 @@ def finite(value: Any) -> Any:
 def write_text(path: Path, text: str) -> None:
     """Write `text` atomically."""
     with atomic(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
@@ -97,11 +101,11 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a record and verify its checksum; the checksum is not part of what is returned."""
     with _reading(path, "a record of this project", ValueError, KeyError, AttributeError, TypeError):
-        record = json.loads(Path(path).read_text())
+        record = json.loads(Path(path).read_bytes())  # UTF-8, whatever the locale
         recorded = record.pop(CHECKSUM)
         actual = digest(record)
     if actual != recorded:
-        raise UserError(f"{path}: content does not match its checksum; delete it and run again")
+        raise UserError(f"{path}: content does not match its checksum; restore it, or delete it and run again")
     return record
 
 
@@ -115,7 +119,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read a Parquet table."""
     import pandas as pd
 
-    with _reading(path, "a readable Parquet table", OSError, ValueError):
+    with _reading(path, "a readable Parquet table", ValueError):
         return pd.read_parquet(path)
 
 
@@ -130,8 +134,10 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     from safetensors.numpy import save_file
 
     with atomic(path) as temporary:
+        mode = temporary.stat().st_mode
         save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, temporary)
-        os.chmod(temporary, 0o644)  # safetensors writes a fresh file, readable by its owner only
+        with contextlib.suppress(OSError):  # some file systems know no modes
+            os.chmod(temporary, stat.S_IMODE(mode))  # safetensors writes a fresh file, readable by its owner only
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
@@ -139,7 +145,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    with _reading(path, "a readable safetensors file", SafetensorError, OSError):
+    with _reading(path, "a readable safetensors file", SafetensorError):
         return load_file(path)
 
 
@@ -152,10 +158,11 @@ def read_manifest(folder: Path, verify: bool = True) -> dict[str, Any]:
     """Read a folder's manifest and, with `verify`, check each of its files against its checksum."""
     manifest = read_json(Path(folder) / MANIFEST)
     if verify:
+        remedy = f"restore it, or delete {folder} and run again"
         for name, recorded in manifest["files"].items():
             path = Path(folder) / name
             if not path.exists():
-                raise UserError(f"{path}: named in {MANIFEST} but missing; delete {folder} and run again")
+                raise UserError(f"{path}: named in {MANIFEST} but missing; {remedy}")
             if sha256(path) != recorded:
-                raise UserError(f"{path}: does not match its checksum; delete {folder} and run again")
+                raise UserError(f"{path}: does not match its checksum; {remedy}")
     return manifest

@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     either.add_argument("--study", type=Path, metavar="CONFIG", help="study file whose audit is to be written")
     either.add_argument("--check", type=Path, metavar="AUDIT", help="audit.json to verify and recompute")
     audit.add_argument("--set", default="{}", metavar="JSON", help="top-level keys that replace the study file's")
+    command("workflow", "run Snakemake with the arguments that follow, after a look at the study files they name")
     check = command("check", "exit 1 if a verdict that must hold does not", "audit")
     check.add_argument("--out", type=Path, metavar="PATH", help="written if all hold")
     return parser
@@ -145,9 +146,15 @@ def _run(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage; the exit code."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 lacks some of our signs
     warnings.filterwarnings("ignore", message=".*torch.jit.script.*")  # torch's own, on the way to forward mode
     try:
-        return _run(_parser().parse_args(arguments))
+        words = sys.argv[1:] if arguments is None else arguments
+        if words[:1] == ["workflow"] and words[1:] not in (["-h"], ["--help"]):  # the rest is Snakemake's
+            from dirconv.stages import workflow
+
+            return workflow.run(words[1:])
+        return _run(_parser().parse_args(words))
     except UserError as error:
         print(f"dirconv: error: {error}", file=sys.stderr)
         return 2

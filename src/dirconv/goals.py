@@ -18,6 +18,8 @@ class StopReason(enum.StrEnum):
     TAIL = "tail"
     STEP_UNDERFLOW = "step_underflow"
     NOT_FINITE = "not_finite"
+    RISK_ROSE = "risk_rose"
+    WRONG_GRADIENT = "wrong_gradient"
 
     @property
     def describe(self) -> str:
@@ -35,6 +37,14 @@ _DESCRIPTIONS = {
     StopReason.NOT_FINITE: (
         "the weights, the risk or the gradient's direction are not finite numbers (all units may be dead); "
         "lower the step size or start elsewhere"
+    ),
+    StopReason.RISK_ROSE: (
+        "the next step would raise the risk by more than its error allows, or to ℓ(0); the map has a pole or a jump "
+        "there (normalization by a weight's norm has), or the step size is too large"
+    ),
+    StopReason.WRONG_GRADIENT: (
+        "the gradient is not the derivative of the margins any more; remove straight-through estimators, `detach` and "
+        "backward passes of your own"
     ),
 }
 GOALS = (StopReason.TAU, StopReason.RISK, StopReason.STEPS, StopReason.ALIGNMENT, StopReason.TAIL)  # may be asked for

@@ -48,6 +48,7 @@ SHARED = {  # parts that several plugins or stages go through, and the module of
     "robustness": "margins.robustness",
     "training": "training",
     "flow": "flow",
+    "soundness": "flow.soundness",
     "point": "flow.point",
     "step_control": "flow.control",
     "dual": "flow.dual",

@@ -102,7 +102,7 @@ def parse(kind: type[T], value: Any, where: str) -> T:
         raise UserError(f"{where}: expected a mapping of {', '.join(f.name for f in dataclasses.fields(kind))}")
     try:
         # JSON mode: strict about leaves (no "6" for 6), yet a mapping is accepted for a dataclass
-        return _adapter(kind).validate_json(json.dumps(_plain(value), default=str))
+        return _adapter(kind).validate_json(json.dumps(_plain(value), default=_number_or_text))
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
@@ -124,6 +124,11 @@ def _adapter(kind: type):
     import pydantic
 
     return pydantic.TypeAdapter(kind)
+
+
+def _number_or_text(value: Any) -> Any:
+    """What JSON does not know: one of NumPy's numbers as Python's, anything else as text."""
+    return value.item() if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0 else str(value)
 
 
 def _exponent(value: Any) -> str:
@@ -153,15 +158,48 @@ def _fields_at(kind: type, path: list[str]) -> list[str]:
 
 
 def load_yaml(path: Path) -> Any:
-    """A YAML file's content; UserError where it is missing or not YAML."""
+    """A YAML file's content; UserError where it cannot be read, is not YAML, or holds a key twice in one mapping."""
     import yaml
 
+    kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml: ten times faster
     try:
-        return yaml.load(
-            Path(path).read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        )  # libyaml: ten times faster
+        loader = kind(Path(path).read_bytes())  # bytes: YAML is UTF-8 or says otherwise, whatever the locale
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_keys_given_twice(loader, node, path)
+        return loader.construct_document(node)
     except FileNotFoundError as error:
         raise UserError(f"{path}: not found; name an existing file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); name a readable file") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         line = " ".join(str(error).split())
         raise UserError(f"{path}: not valid YAML ({line})") from error
+
+
+def _refuse_keys_given_twice(loader: Any, node: Any, path: Path) -> None:
+    """UserError where a mapping has a key twice, at any depth: of the two, all but the last would be lost."""
+    import yaml
+
+    seen, waiting = set(), [node]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or isinstance(node, yaml.ScalarNode):  # an alias leads to the same node
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+            continue
+        lines: dict[Any, int] = {}
+        for key, value in node.value:
+            waiting += [key, value]
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            name, line = key.value, key.start_mark.line + 1
+            same = name if key.tag == "tag:yaml.org,2002:merge" else loader.construct_object(key)
+            aliases = {same, str(same)}  # 1 and 1.0 are one key, and so are 1 and "1": keys are read as text
+            if first := next((lines[alias] for alias in aliases if alias in lines), None):
+                twice = f"the key {name!r} is there twice, first in line {first}"
+                raise UserError(f"{path}: line {line}: {twice}; keep one of them")
+            lines |= dict.fromkeys(aliases, line)

@@ -75,10 +75,10 @@ def commit() -> str | None:
         return None
     try:
         head, changes = (
-            subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=10).stdout
+            subprocess.run(["git", *words], cwd=folder, capture_output=True, check=True, timeout=10).stdout.decode()
             for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--", "."))
         )
-    except (OSError, subprocess.SubprocessError):  # no git, or it does not trust the checkout
+    except (OSError, ValueError, subprocess.SubprocessError):  # no git, or it does not trust the checkout
         return None
     return head.strip() + ("+" if changes.strip() else "")
 

@@ -1,7 +1,11 @@
 """Bad data options and bad images: one line that names the key or file and the remedy, and nothing written."""
 
 import io
+import os
+import struct
+import unicodedata
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -190,6 +194,107 @@ def test_an_image_of_another_mode(tmp_path, images, build, mode):
 def test_an_unreadable_image(tmp_path, images, build, content):
     path = build(tmp_path, {**images, "train/cat/0.png": content})
     assert refused(tmp_path, folder(path)).startswith(f"{path}: train/cat/0.png: not a readable image")
+
+
+def saved(image, kind="png", **options):
+    content = io.BytesIO()
+    image.save(content, kind, **options)
+    return content.getvalue()
+
+
+def sixteen_bits():
+    """A PNG of 16 bits a color, which Pillow reads and does not write."""
+    header = struct.pack(">IIBBBBB", 32, 32, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + bytes(range(192)) for _ in range(32))
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def turned(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+GREY = Image.linear_gradient("L").resize((32, 32))
+RGB = GREY.convert("RGB")
+LOSE = {
+    "16 bits": (sixteen_bits, "16 bits a color, expected 8"),
+    "a turned JPEG": (lambda: saved(RGB, "jpeg", exif=turned(6)), "is turned by its EXIF orientation, 6"),
+    "a turned PNG": (lambda: saved(RGB, exif=turned(3)), "is turned by its EXIF orientation, 3"),
+    "a transparent color": (lambda: saved(RGB, transparency=(0, 0, 0)), "has transparent colors"),
+    "a transparent grey": (lambda: saved(GREY, transparency=3), "has transparent colors"),
+    "a transparent entry of a palette": (lambda: saved(RGB.quantize(), transparency=0), "has transparent colors"),
+    "frames": (lambda: saved(RGB, save_all=True, append_images=[RGB.rotate(90)]), "has 2 frames"),
+    "another format": (lambda: saved(RGB, "gif"), "not a readable image"),
+}
+
+
+@both
+@pytest.mark.parametrize("case", LOSE)
+def test_an_image_that_would_lose_something_is_refused(tmp_path, images, build, case):
+    make, said = LOSE[case]
+    path = build(tmp_path, {**images, "train/cat/1.png": make()})
+    assert refused(tmp_path, folder(path)).startswith(f"{path}: train/cat/1.png: {said}")
+
+
+@pytest.mark.parametrize("content", [saved(RGB, "jpeg", exif=turned(1)), saved(RGB.quantize()), saved(GREY)])
+def test_an_image_that_loses_nothing_is_taken(tmp_path, images, content):
+    data.prepare(folder(as_zip(tmp_path, {**images, "train/cat/1.png": content})), tmp_path / "out", "data.x")
+
+
+@both
+@pytest.mark.parametrize("name", ["train/cat/3.webp", "test/dog/3.PNG.bak", "train/dog/3", "train/cat/more/3.png"])
+def test_a_file_of_a_class_that_would_not_be_read_is_refused(tmp_path, images, build, name):
+    path = build(tmp_path, {**images, name: png()})
+    shown = "train/cat/more/" if "more" in name and build is as_directory else name
+    assert refused(tmp_path, folder(path)).startswith(f"{path}: {shown} would not be read")
+
+
+@both
+def test_what_is_no_image_may_lie_beside_images(tmp_path, images, build):
+    others = ("train/cat/.DS_Store", "train/cat/Thumbs.db", "train/dog/readme.txt", "train/horse/a.gif")
+    data.prepare(folder(build(tmp_path, {**images, **dict.fromkeys(others, b"")})), tmp_path / "out", "data.x")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_zip_that_holds_a_name_twice_is_refused(tmp_path, images):
+    path = as_zip(tmp_path, images)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("train/cat/1.png", png(seed=9))
+    assert refused(tmp_path, folder(path)).startswith(f"{path}: holds train/cat/1.png 2 times")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@both
+def test_names_of_classes_match_in_either_form_of_unicode(tmp_path, images, build, form):
+    written = {unicodedata.normalize(form, name.replace("cat", "chaté")): content for name, content in images.items()}
+    path = build(tmp_path, written)
+    for other in ("NFC", "NFD"):
+        pair = {"negative": [unicodedata.normalize(other, "chaté")], "positive": ["dog"]}
+        record = data.prepare(folder(path, classes=pair), tmp_path / f"out{other}", "data.x")
+        assert record["counts"]["train"] == {"chaté": 3, "dog": 3}
+
+
+def test_a_pipe_is_not_read(tmp_path, images):
+    path = as_directory(tmp_path, images)
+    (path / "train/cat/0.png").unlink()
+    os.mkfifo(path / "train/cat/0.png")
+    assert refused(tmp_path, folder(path)).startswith(f"{path}/train/cat/0.png: no regular file; ")
+    os.mkfifo(tmp_path / "images.zip")
+    assert "neither a folder nor a regular file" in refused(tmp_path, folder(tmp_path / "images.zip"))
+
+
+def test_an_entry_that_is_too_large_is_refused_before_it_is_read(tmp_path, images):
+    path = as_zip(tmp_path, images)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("train/cat/9.png", "w") as entry:
+        for _ in range(65):
+            entry.write(bytes(2**20))
+    assert refused(tmp_path, folder(path)) == f"{path}: train/cat/9.png: 65 MiB, too large for one image; remove it"
 
 
 def test_images_without_contrast(tmp_path, images):

@@ -72,6 +72,8 @@ CHANGES = {
         ],
         ["densenet_direction", "train"],
     ),
+    "results with a pattern": (lambda s: s.update(results="{name}"), ["results", "'{name}'"]),
+    "results like an option": (lambda s: s.update(results="-r"), ["results", "'-r'"]),
     "missing key": (lambda s: s["runs"]["alexnet"].pop("model"), ["runs.alexnet.model", "missing"]),
 }
 

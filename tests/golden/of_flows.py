@@ -254,6 +254,28 @@ def of_cut_dual() -> Numbers:
     return found
 
 
+@golden("soundness", "flow", "flow.rk4", "goals", "point", "losses", relative=1e-7)
+def of_what_is_no_flow() -> Numbers:
+    """Into a pole, and along a gradient of which a part is cut out on the way."""
+
+    def pole(w: torch.Tensor) -> torch.Tensor:
+        return (1 / (w[0] - 1) + 0.1 * w[1]).view(1, 1)
+
+    def cut(w: torch.Tensor) -> torch.Tensor:
+        first = w[0] if float((w[0] / w.norm()).detach()) < 0.6 else w[0].detach()
+        return (w[0] * first + w[1] * w[2]).view(1, 1)
+
+    found: Numbers = {}
+    for name, function, degree, start in (("pole", pole, None, [1.2, 1.0]), ("cut", cut, 2, [1.0, 0.5, 2.0])):
+        weights = torch.tensor(start, dtype=torch.float64)
+        options = {"method": "rk4", "step": 0.01}
+        end = adapt.followed(adapt.function_map(function, degree), "exponential", weights, options, steps=400)[-1]
+        found[f"{name}: stop"] = str(end.stop)
+        found[f"{name}: step"] = float(end.step.state.step)
+        found[f"{name}: weights"] = end.step.state.weights.tolist()
+    return found
+
+
 @golden("rates", "losses")
 def of_rates() -> Numbers:
     cubic, start = smooth()

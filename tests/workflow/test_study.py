@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+
+from project import ROOT
 
 from dirconv import artifacts
 
@@ -97,3 +100,18 @@ def test_audit_check_finds_what_differs(finished):
     assert run.returncode == 1
     assert "results/smoke/measures/alexnet/seed1/path.parquet" in run.stdout
     assert "Traceback" not in run.stderr
+
+
+def test_a_folder_may_have_any_name_and_nothing_of_it_is_run(fresh):
+    name = "my results;touch ran $(touch ran) 'it"
+    overrides = ["--config", f"results={name}", f"figures_folder={name}", "--until", "data"]
+    run = fresh.snakemake(*overrides)
+    assert run.returncode == 0, run.stderr
+    assert (fresh.folder / name / "smoke" / "data" / "digits" / "manifest.json").exists()
+    assert not list(fresh.folder.rglob("ran"))
+
+
+def test_every_word_of_a_rule_is_quoted():
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        for shell in re.findall(r"shell:\n((?:\s+[\"'][^\n]*\n)+)", path.read_text(encoding="utf-8")):
+            assert re.findall(r"\{[^}]*\}", shell) == re.findall(r"\{[^}]*:q\}", shell), path

@@ -14,8 +14,8 @@ rule claim:
     conda:
         "../../environment.yml"
     shell:
-        "dirconv claim --claim {wildcards.name} --registry {params.registry} --measures {params.measures}"
-        " --out {output} {params.members} 2> >(tee {log} >&2)"
+        "dirconv claim --claim {wildcards.name:q} --registry {params.registry:q} --measures {params.measures:q}"
+        " --out {output:q} {params.members:q} 2> >(tee {log:q} >&2)"
 
 
 # how often the verdict rules are wrong on trajectories whose answer is known
@@ -33,7 +33,7 @@ rule calibration:
     conda:
         "../../environment.yml"
     shell:
-        "dirconv calibrate --registry {params.registry} --out {output} 2> >(tee {log} >&2)"
+        "dirconv calibrate --registry {params.registry:q} --out {output:q} 2> >(tee {log:q} >&2)"
 
 
 # a target for each claim: the verdict and the figure that shows it

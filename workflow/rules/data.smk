@@ -10,4 +10,4 @@ rule data:
     conda:
         "../../environment.yml"
     shell:
-        "dirconv data --spec {params.spec:q} --name {wildcards.name} --out {params.out} 2> >(tee {log} >&2)"
+        "dirconv data --spec {params.spec:q} --name {wildcards.name:q} --out {params.out:q} 2> >(tee {log:q} >&2)"

@@ -18,5 +18,5 @@ rule figure:
     conda:
         "../../environment.yml"
     shell:
-        "dirconv figure --figure {wildcards.name} --measures {params.measures} --out {output.png} {params.members}"
-        " 2> >(tee {log} >&2)"
+        "dirconv figure --figure {wildcards.name:q} --measures {params.measures:q} --out {output.png:q} {params.members:q}"
+        " 2> >(tee {log:q} >&2)"

@@ -21,8 +21,8 @@ rule measure:
     conda:
         "../../environment.yml"
     shell:
-        "dirconv measure --spec {params.spec:q} --split {params.split} --start {params.start}"
-        " --trajectory {params.trajectory} --out {params.out} 2> >(tee {log} >&2)"
+        "dirconv measure --spec {params.spec:q} --split {params.split:q} --start {params.start:q}"
+        " --trajectory {params.trajectory:q} --out {params.out:q} 2> >(tee {log:q} >&2)"
 
 
 # what a run asks for besides, each in a folder of its own, so that asking makes nothing else again
@@ -50,5 +50,5 @@ rule probe:
     conda:
         "../../environment.yml"
     shell:
-        "dirconv probe --spec {params.spec:q} --split {params.split} --start {params.start}"
-        " --trajectory {params.trajectory} --out {params.out} 2> >(tee {log} >&2)"
+        "dirconv probe --spec {params.spec:q} --split {params.split:q} --start {params.start:q}"
+        " --trajectory {params.trajectory:q} --out {params.out:q} 2> >(tee {log:q} >&2)"

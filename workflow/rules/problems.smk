@@ -15,4 +15,4 @@ for name in STUDY.file.problems:
         conda:
             "../../environment.yml"
         shell:
-            "dirconv problem --spec {params.spec:q} --out {params.out} 2> >(tee {log} >&2)"
+            "dirconv problem --spec {params.spec:q} --out {params.out:q} 2> >(tee {log:q} >&2)"

@@ -19,7 +19,7 @@ rule audit:
     conda:
         "../../environment.yml"
     shell:
-        "dirconv audit --study {params.study} --set {params.overrides:q} 2> >(tee {log} >&2)"
+        "dirconv audit --study {params.study:q} --set {params.overrides:q} 2> >(tee {log:q} >&2)"
 
 
 rule notebook:
@@ -33,8 +33,9 @@ rule notebook:
     conda:
         "../../environment.yml"
     shell:
-        "DIRCONV_AUDIT=$PWD/{input.audit} jupyter nbconvert --execute --to html --output-dir $(dirname {output})"
-        " --output notebook.html --HTMLExporter.mathjax_url= --HTMLExporter.require_js_url= {input.notebook} > {log} 2>&1"
+        'DIRCONV_AUDIT="$(realpath {input.audit:q})" jupyter nbconvert --execute --to html'
+        ' --output-dir "$(dirname {output:q})"'
+        " --output notebook.html --HTMLExporter.mathjax_url= --HTMLExporter.require_js_url= {input.notebook:q} > {log:q} 2>&1"
 
 
 # last: the page is written whatever the verdicts are; this fails if a control or a theorem did not come out as it must
@@ -51,4 +52,4 @@ rule check:
     conda:
         "../../environment.yml"
     shell:
-        "dirconv check --audit {input.audit} --out {output} 2> >(tee {log} >&2)"
+        "dirconv check --audit {input.audit:q} --out {output:q} 2> >(tee {log:q} >&2)"

@@ -10,7 +10,7 @@ rule homogeneity:
     conda:
         "../../environment.yml"
     shell:
-        "dirconv homogeneity --spec {params.spec:q} --out {params.out} 2> >(tee {log} >&2)"
+        "dirconv homogeneity --spec {params.spec:q} --out {params.out:q} 2> >(tee {log:q} >&2)"
 
 
 rule train:
@@ -33,8 +33,8 @@ rule train:
     conda:
         "../../environment.yml"
     shell:
-        "dirconv train --spec {params.spec:q} --split {params.split} --check {params.check} --out {params.out}"
-        " --checkpoints {params.checkpoints} --log {log}"
+        "dirconv train --spec {params.spec:q} --split {params.split:q} --check {params.check:q} --out {params.out:q}"
+        " --checkpoints {params.checkpoints:q} --log {log:q}"
 
 
 rule flow:
@@ -57,5 +57,5 @@ rule flow:
     conda:
         "../../environment.yml"
     shell:
-        "dirconv flow --spec {params.spec:q} --split {params.split} --start {params.start} --out {params.out}"
-        " --checkpoints {params.checkpoints} --log {log}"
+        "dirconv flow --spec {params.spec:q} --split {params.split:q} --start {params.start:q} --out {params.out:q}"
+        " --checkpoints {params.checkpoints:q} --log {log:q}"

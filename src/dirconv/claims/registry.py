@@ -74,7 +74,6 @@ def load(path: Path) -> dict[str, Claim]:
     values = load_yaml(path)
     if not isinstance(values, dict) or not values.keys() - {SHARED}:
         raise UserError(f"{path}: expected a mapping from claim ids to entries")
-    _refuse_duplicate_keys(path)
     claims, figures = {}, modules("figures")
     for name, where, entry in _entries(values, str(path)):
         if name in claims:
@@ -112,22 +111,6 @@ def _refuse(entry: dict[str, Any], where: str, reasons: dict[str, str]) -> None:
     for key, why in reasons.items():
         if key in entry:
             raise UserError(f"{where}.{key}: {why}")
-
-
-def _refuse_duplicate_keys(path: Path) -> None:
-    """UserError for a key that a mapping has twice: YAML would silently keep the last."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def compose_mapping_node(self, anchor):
-            node, keys = super().compose_mapping_node(anchor), set()
-            for key, _ in node.value:  # scalars: any other key would have been refused before
-                if key.value in keys:
-                    raise UserError(f"{path}: line {key.start_mark.line + 1}: the key {key.value!r} is there twice")
-                keys.add(key.value)
-            return node
-
-    yaml.compose(Path(path).read_text(), Loader=Loader)
 
 
 def checks(claims: dict[str, Claim], name: str) -> list[str]:

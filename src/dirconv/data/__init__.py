@@ -6,6 +6,7 @@ Each source is one module with a `Spec` (a `Selection` with further options) and
 from __future__ import annotations
 
 import dataclasses
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 NUMERICS = 1
 SPLIT = "split.safetensors"
 STATISTICS_CHUNK = 1000  # images converted to float64 at a time, to need no second copy of all of them
+
+
+def one_form(name: str) -> str:
+    """A name in the composed form of Unicode: macOS writes the letters of file names and their accents apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 @configurable
@@ -61,7 +67,7 @@ class Selection:
         """Class names by label, in the order of the labels."""
         two = isinstance(self.classes, dict)
         groups = [self.classes["negative"], self.classes["positive"]] if two else [[name] for name in self.classes]
-        return [[str(name) for name in group] for group in groups]
+        return [[one_form(str(name)) for name in group] for group in groups]
 
     @property
     def labels(self) -> list[int]:

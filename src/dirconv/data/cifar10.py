@@ -42,11 +42,14 @@ def load(spec: Spec, where: str) -> Source:
         cause = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         archive = root / CIFAR10.filename
         if isinstance(error, RuntimeError):  # torchvision raises it for a checksum that does not match
-            message = (
-                f"{archive}: not the published CIFAR-10 ({cause}); delete {root} and run again, or use source: folder"
-            )
+            message = f"{archive}: not the published CIFAR-10 ({cause}); delete it and run again, or use source: folder"
         elif isinstance(error, tarfile.TarError | EOFError | zlib.error):
-            message = f"{archive}: cannot be unpacked ({cause}); delete {root} and run again"
+            message = f"{archive}: cannot be unpacked ({cause}); delete it and run again"
+        elif archive.exists():  # its checksum is another: a page of an error or a login, or half a download
+            message = (
+                f"{archive}: not the published archive (damaged, or another file), and it cannot be downloaded "
+                f"({cause}); replace it with the published {CIFAR10.filename}"
+            )
         else:  # URLError is an OSError
             message = (
                 f"{where}.root: CIFAR-10 is not in {root} and cannot be downloaded to it ({cause}); "

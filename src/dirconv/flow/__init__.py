@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dirconv.margins import MarginMap
 
 NUMERICS = 1
-GOES_THROUGH = ("goals",)
+GOES_THROUGH = ("goals", "soundness")
 HIGHEST = 1e15  # level of ln(1/ℒ) beyond which snapshots are taken only where steps land
 MOST_DECADES = 1e6  # of 1/ℒ, up to which log10 ℒ is shown
 
@@ -180,8 +180,14 @@ def follow(
     highest_level: of the snapshots taken so far; None at the start.
     earlier: (τ, cos) of the steps before `state`, which the goal `tail` reads.
 
-    UserError where batch statistics couple the map's examples and the method cannot follow that (`Spec.couples`).
+    A flow that is none ends with a reason of its own (`dirconv.flow.soundness`): a step whose risk rises is left out,
+    and the gradient is held against the margins at the start, after 1, 2, 4, … steps and at the end.
+
+    UserError where batch statistics couple the map's examples and the method cannot follow that (`Spec.couples`), and
+    where the gradient at the start is not the derivative of the margins.
     """
+    from dirconv.flow import soundness
+
     # a map that says nothing of it has examples of their own
     if why := refusal(spec, getattr(margin_map, "coupled", False)):
         raise UserError(f"flow.method: {why}")
@@ -190,10 +196,21 @@ def follow(
     try:
         goal = {"goal": stop.tau} if getattr(spec, "ends_at_goal", False) else {}
         for step in method.steps(margin_map, loss, spec, state, **goal):
-            last = step
             progress, reason = goals.check(step)
+            finite, first, previous, last = reason is not StopReason.NOT_FINITE, last is None, last, step
+            if finite and not first and soundness.rose(margin_map, loss, previous, step):
+                yield Event(previous, True, highest_level, StopReason.RISK_ROSE, 1.0)
+                return
+            if finite and (first or reason is not None or soundness.is_due(step.state.step)):
+                fault = soundness.gradient_fault(margin_map, loss, step.state.weights)
+                if fault and first:
+                    raise UserError(
+                        f"gradient: it is not the derivative of the margins: {fault}; remove straight-through "
+                        "estimators, `detach` and backward passes of your own"
+                    )
+                progress, reason = (1.0, StopReason.WRONG_GRADIENT) if fault else (progress, reason)
             before = highest_level
-            if reason is not StopReason.NOT_FINITE:
+            if finite:
                 now = level(step.ln_risk, per_decade)
                 highest_level = now if before is None else max(before, now)
             snapshot = highest_level != before or step.landed or reason is not None

@@ -195,8 +195,10 @@ class ProximalStep:
             if not pull > 0:
                 raise Unsettled
             return self._problem.share / (self._degree * pull)
-        square = self.cuts.gram[0, 0] if q is None else q @ self.cuts.gram @ q
-        return self._problem.share * float(self._problem.at.norm()) / math.sqrt(float(square))
+        square = float(self.cuts.gram[0, 0] if q is None else q @ self.cuts.gram @ q)
+        if not square > 0:  # the gradient vanishes: outputs have reached their bound
+            raise Unsettled
+        return self._problem.share * float(self._problem.at.norm()) / math.sqrt(square)
 
     def _settled(self, length: float, kinked: bool) -> float:
         """How far the last round may have moved the end of a step that stands."""

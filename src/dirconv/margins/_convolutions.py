@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from dirconv.margins.copies import copied
 
 POSITIONS = 64  # of the output, up to which the weights' gradient in bfloat16 is faster from patches
 
@@ -16,13 +16,13 @@ def double(network: nn.Module) -> nn.Module:
 
     On a CPU, torch's float64 convolutions are many times slower than a matrix product.
     """
-    network = copy.deepcopy(network).double()
+    network = copied(network).double()
     return _with_convolutions(network, Unfolded) if _on_cpu(network) else network
 
 
 def bfloat16(network: nn.Module) -> nn.Module:
     """A copy of the network whose convolutions compute in bfloat16; on a GPU, whose kernels are fast, the network."""
-    return _with_convolutions(copy.deepcopy(network), Patched) if _on_cpu(network) else network
+    return _with_convolutions(copied(network), Patched) if _on_cpu(network) else network
 
 
 def _on_cpu(network: nn.Module) -> bool:

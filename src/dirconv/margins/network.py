@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from dirconv.margins._convolutions import double
 from dirconv.margins._coupled import DenseRows, coupled_rows
 from dirconv.margins._gram import Factor
 from dirconv.margins._layers import gradient_factors, layered
+from dirconv.margins.copies import copied
 from dirconv.margins.jacobian import Jacobian, of_network
 
 NUMERICS = 1
@@ -78,7 +78,7 @@ class NetworkMap:
         """Margins at `weights` (see `values`) and the map that `frozen` makes there, by one pass over the images."""
         if not self.coupled:
             return self.values(weights), self
-        network = copy.deepcopy(self.network)
+        network = copied(self.network)
         layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         for layer in layers:
             layer.reset_running_stats()

@@ -11,12 +11,11 @@ on the device of the images. The network that was given is never changed.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +35,7 @@ from dirconv.margins.network import NetworkMap
 from dirconv.measures import Trajectory
 from dirconv.options import Train, did_you_mean, modules, parse, plugin
 from dirconv.own import _checks, _limit
+from dirconv.own._isolation import exact
 from dirconv.own._limit import Limit
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Run:
         if name == "errors" and self.trajectory.test is self.trajectory.train:
             raise UserError("errors: there are no test data; give follow test=(images, labels)")
         if name not in self.tables:
-            with _exact(self.weights.device):
+            with exact():
                 self.tables[name] = plugin("measures", name, "table").table(self.trajectory)
         return self.tables[name]
 
@@ -100,7 +100,7 @@ class Run:
 
         UserError without a degree, where an example is not classified, and where no KKT point is reached.
         """
-        with _exact(self.weights.device):
+        with exact():
             return _limit.of(self.trajectory.train, self.weights, float(self.path["tau"].iloc[-1]), polish)
 
     def figure(self, name: str, *others: Run) -> Figure:
@@ -128,6 +128,7 @@ class Run:
             self.figure(name, *others).savefig(path)
 
 
+@exact()
 def follow(
     network: nn.Module,
     images: Tensor | np.ndarray,
@@ -154,7 +155,8 @@ def follow(
 
     Data
       network: returns (n, 1) for two classes, (n, K) for K classes; in evaluation mode if that makes a difference.
-      images: (n, …), what the network takes; converted to its precision.
+        Of DataParallel and torch.compile the network inside is followed.
+      images: (n, …), what the network takes, a tensor, an array or a table; converted to its precision.
       labels: (n,), ±1 or 0 and 1 for one output, 0 … K−1 for K outputs.
       test: (images, labels), for test errors.
     Problem
@@ -172,16 +174,22 @@ def follow(
     name: the run's name in figures.
 
     UserError, in one line, for bad input, for a network that contradicts its degree, for one whose output for an
-    example depends on other examples, and if ℒ < ℓ(0) is not reached.
+    example depends on other examples, for one whose backward pass is not its derivative, and if ℒ < ℓ(0) is not
+    reached. Autocast, `no_grad` and lower precisions that the caller has set do not act meanwhile.
     """
     sgd = {"learning_rate": learning_rate, "momentum": momentum, "batch": batch, "epochs": epochs}
     goals = {"tau": tau, "log_inverse_risk": log_inverse_risk, "cos": cos, "tail": tail, "steps": steps}
     options, stop = parse(Train, sgd, "follow"), parse(Stop, goals, "follow")
+    if not isinstance(flow, dict | None):
+        raise UserError(f"flow: must be a mapping of the method and its options, got {flow!r}")
     method = flows.specification({"method": "bundle", **(flow or {})}, "flow")
     if loss not in losses.LOSSES:
         raise UserError(f"loss: unknown {loss!r}{did_you_mean(loss, list(losses.LOSSES))}")
-    if degree is not None and not (type(degree) is int and degree > 0):
-        raise UserError(f"degree: must be a whole number above zero, or None, got {degree!r}")
+    if degree is not None:
+        degree = _checks.whole(degree, "degree", 1, "a whole number above zero, or None")
+    seed = _checks.whole(seed, "seed", 0, "a whole number from 0 to 2⁶³ − 1")
+    if type(train) is not bool:
+        raise UserError(f"train: must be True or False, got {train!r}")
     chosen_loss = losses.get(loss)
 
     copy, dtype = _checks.copied(network)
@@ -191,10 +199,11 @@ def follow(
         raise UserError("loss: polynomial is for two classes, a network with one output; use cross_entropy")
     margin_map = NetworkMap(copy, x, _checks.labels(labels, outputs, x, "labels"), degree)
     if method.method in ("bundle", "proximal"):
-        with _exact(x.device):
-            margin_map = _checks.comparable(margin_map)
+        margin_map = _checks.comparable(margin_map)
     test_map = margin_map
     if test is not None:
+        if not (isinstance(test, tuple | list) and len(test) == 2):
+            raise UserError("test: must be a pair, (images, labels)")
         x_test = _checks.images(test[0], dtype, "test images").to(x.device)
         shape, shape_test = tuple(x.shape[1:]), tuple(x_test.shape[1:])
         if shape_test != shape:
@@ -202,14 +211,13 @@ def follow(
         test_map = margin_map.on(x_test, _checks.labels(test[1], outputs, x_test, "test labels"))
 
     rows, snapshots = [], {}
-    with _exact(x.device):
-        tables = {"homogeneity": _checks.degree(margin_map, seed)}
-        weights, history = _train(margin_map, test_map, chosen_loss, options, seed, train)
-        for event in flows.follow(margin_map, chosen_loss, method, stop, flows.State.at_start(weights)):
-            rows.append(event.step.row())
-            if event.snapshot:
-                end = event.step.state.weights
-                snapshots[event.step.state.step] = end if degree is None else directions(end)
+    tables = {"homogeneity": _checks.degree(margin_map, seed)}
+    weights, history = _train(margin_map, test_map, chosen_loss, options, seed, train)
+    for event in flows.follow(margin_map, chosen_loss, method, stop, flows.State.at_start(weights)):
+        rows.append(event.step.row())
+        if event.snapshot:
+            end = event.step.state.weights
+            snapshots[event.step.state.step] = end if degree is None else directions(end)
     trajectory = Trajectory(
         training=history,
         steps=pd.DataFrame(rows).drop_duplicates("step"),  # a step may be shown again
@@ -260,17 +268,3 @@ def _digest(*tensors: Tensor) -> str:
     for tensor in tensors:
         checksum.update(tensor.contiguous().cpu().numpy().tobytes())
     return checksum.hexdigest()[:16]
-
-
-@contextlib.contextmanager
-def _exact(device: torch.device) -> Iterator[None]:
-    """On a GPU: without TF32, which keeps 10 bits of the 24 that margins need."""
-    backends = (torch.backends.cuda.matmul, torch.backends.cudnn) if device.type == "cuda" else ()
-    before = [backend.allow_tf32 for backend in backends]
-    try:
-        for backend in backends:
-            backend.allow_tf32 = False
-        yield
-    finally:
-        for backend, allowed in zip(backends, before, strict=True):
-            backend.allow_tf32 = allowed

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
+import operator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from dirconv.errors import UserError
 from dirconv.homogeneity import SCALES, TOLERANCE, deviations
+from dirconv.margins import copies
 from dirconv.margins.network import NetworkMap
 
 CHECKED = 64  # examples on which a network is checked
@@ -23,7 +25,24 @@ def copied(network: nn.Module) -> tuple[nn.Module, torch.dtype]:
     """A copy of the network whose frozen parameters are buffers, and the precision of its other parameters."""
     if not isinstance(network, nn.Module):
         raise UserError(f"network: must be a torch.nn.Module, got {type(network).__name__}")
-    network = copy.deepcopy(network)
+    if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        network = network.module
+    network = getattr(network, "_orig_mod", network)  # of torch.compile
+    for name, module in network.named_modules():
+        if isinstance(module, torch.jit.ScriptModule | nn.DataParallel):
+            what = f"its part {name}" if name else "it"
+            raise UserError(f"network: {what} is a {type(module).__name__}; give the module that it was made from")
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if nn.parameter.is_lazy(tensor):
+            raise UserError(f"network: {name} has no shape yet (a lazy module); call the network on images first")
+        if tensor.is_meta:
+            raise UserError(f"network: {name} has no values (device meta); give the network its weights first")
+        if not bool(torch.isfinite(tensor).all()):
+            raise UserError(f"network: {name} has numbers that are not finite; start from other weights")
+    try:
+        network = copies.copied(network)
+    except Exception as error:  # the module's own, of any kind
+        raise UserError(f"network: cannot be copied (copy.deepcopy): {_first_line(error)}") from error
     for module in network.modules():
         for key, parameter in list(module._parameters.items()):
             if parameter is not None and not parameter.requires_grad:
@@ -36,11 +55,47 @@ def copied(network: nn.Module) -> tuple[nn.Module, torch.dtype]:
     return network, kinds.pop()
 
 
-def _tensor(value: Any, name: str) -> Tensor:
+def whole(value: Any, name: str, least: int, expected: str) -> int:
+    """A whole number of at least `least`, be it one of NumPy's; UserError, which says what is expected, otherwise."""
     try:
-        return torch.as_tensor(value).detach()
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or not least <= number < 2**63:
+        raise UserError(f"{name}: must be {expected}, got {value!r}")
+    return number
+
+
+def _tensor(value: Any, name: str) -> Tensor:
+    """The numbers of a tensor, an array, a table or nested lists of them; UserError, which calls them `name`."""
+    try:
+        if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
+            value = torch.stack([torch.as_tensor(item) for item in value])
+        tensor = value.detach() if isinstance(value, Tensor) else torch.from_numpy(_array(value))
+        tensor = tensor if tensor.layout == torch.strided else tensor.to_dense()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{name}: must be a tensor or an array, got {type(value).__name__}") from error
+        raise UserError(f"{name}: must be a tensor or an array of real numbers, got {type(value).__name__}") from error
+    if tensor.is_complex() or tensor.is_meta:
+        kind = "complex numbers" if tensor.is_complex() else "a tensor without values (device meta)"
+        raise UserError(f"{name}: must be real numbers, got {kind}")
+    return tensor
+
+
+def _array(value: Any) -> np.ndarray:
+    """An array as torch takes it: real numbers in the machine's byte order, in rows. ValueError for other things."""
+    if np.ma.is_masked(value):  # what the mask hides would be seen
+        raise ValueError("masked")
+    array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)  # pandas and its like
+    if array.dtype == object:
+        array = np.asarray(array.tolist())
+    if array.dtype.kind not in "biuf":
+        raise ValueError(array.dtype)
+    wide = array.dtype.kind == "f" and array.dtype.itemsize > 8
+    return np.require(array, np.float64 if wide else array.dtype.newbyteorder("="), ["C", "W"])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def images(value: Any, dtype: torch.dtype, name: str) -> Tensor:
@@ -71,15 +126,15 @@ def labels(value: Any, outputs: int, x: Tensor, name: str) -> Tensor:
 
 def outputs(network: nn.Module, x: Tensor) -> int:
     """The number of the network's outputs; UserError if an example's output depends on more than that example and W."""
-    exact, x = copy.deepcopy(network).double(), x[:CHECKED].double()
+    exact, x = copies.copied(network).double(), x[:CHECKED].double()
     try:
         with torch.no_grad():
-            given = copy.deepcopy(exact)(x)  # a copy: in training mode the network may change its own buffers
+            given = copies.copied(exact)(x)  # a copy: in training mode the network may change its own buffers
             exact.eval()
             whole, parts = exact(x), torch.cat([exact(part) for part in x.tensor_split(2) if len(part)])
     except Exception as error:  # the network's own, of any kind
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"network: cannot take images of shape {(*x.shape,)} in float64: {why}") from error
+        what = f"network: cannot take images of shape {(*x.shape,)} in float64"
+        raise UserError(f"{what}: {_first_line(error)}") from error
     if whole.ndim != 2 or len(whole) != len(x) or whole.shape != parts.shape:
         raise UserError(f"network: must answer (n, 1) or (n, K) to n = {len(x)} images, answered {(*whole.shape,)}")
     bound = ROUNDING * float(whole.abs().max())
@@ -107,6 +162,8 @@ def degree(margin_map: NetworkMap, seed: int) -> pd.DataFrame:
         return table, table["deviation"].fillna(math.inf).max()
 
     table, worst = check(margin_map.degree)
+    if not bool(checked.values(checked.flatten()).any()):
+        raise UserError("network: its outputs are zero at its own weights, as is their gradient; start from others")
     if margin_map.degree is not None and not worst <= TOLERANCE:
         estimate = table["estimated_degree"].median()
         other = round(estimate) if math.isfinite(estimate) else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 
 from dirconv.errors import UserError
+from dirconv.stages import _lock
 
 WAIT = 5.0  # seconds between looks, while all are taken
 
@@ -44,9 +44,7 @@ def _take(index: int) -> bool:
     name = torch.cuda.get_device_properties(index).uuid
     path = Path(tempfile.gettempdir()) / f"dirconv-{os.getuid()}-gpu-{name}.lock"
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _lock.taken(handle, str(path)):
         os.close(handle)
         return False
     _held[index] = handle

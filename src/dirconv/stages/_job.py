@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import math
 import os
@@ -19,7 +18,7 @@ import torch
 from dirconv import artifacts, data, models, numerics
 from dirconv.errors import UserError
 from dirconv.margins.network import NetworkMap
-from dirconv.stages import _device
+from dirconv.stages import _device, _lock
 from dirconv.stages._progress import Progress
 
 IMAGE_CHANNELS = 3
@@ -128,11 +127,9 @@ class Checkpoint:
             lock.touch()
         except OSError as error:
             raise UserError(f"{self.folder}: cannot be written ({error.strerror}); make it writable") from error
-        with open(lock) as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UserError(f"{self.folder}: another process works on this run; wait for it or end it") from error
+        with open(lock, "rb") as handle:
+            if not _lock.taken(handle.fileno(), str(self.folder)):
+                raise UserError(f"{self.folder}: another process works on this run; wait for it or end it")
             yield
 
     def save(self, tensors: dict[str, np.ndarray], record: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ class Progress:
     def __init__(self, title: str, log: Path, history: Path) -> None:
         self.title = title
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(history.read_text() if history.exists() else "")
+        log.write_text(history.read_text(encoding="utf-8") if history.exists() else "", encoding="utf-8")
         self._files = (log, history)
         self._bar = tqdm(
             total=100,
@@ -51,7 +51,7 @@ class Progress:
         """Write a plain line to the log, and to standard error where no bar is shown."""
         text = f"{self.title}: {text}"
         for path in self._files:
-            with open(path, "a") as file:
+            with open(path, "a", encoding="utf-8") as file:
                 print(time.strftime("%H:%M:%S"), text, file=file)
         if self._bar.disable:
             print(text, file=sys.stderr, flush=True)

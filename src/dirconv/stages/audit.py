@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shlex
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from dirconv.stages import claim as claim_stage
 from dirconv.study.resolve import Study
 from dirconv.study.validate import load
 
+AUDIT = "audit.json"
 DEFAULT = Path("config/digits.yaml")  # the study that needs no --configfile
 FROM_ENTRY = ("part", "checks_claim", "title", "source", "statement", "assumptions", "expected", "must_be")
 RELATIVE = 1e-9  # to which a recomputed statistic must agree: another machine's libm may differ in the last digits
@@ -70,7 +73,11 @@ def run(study_file: Path, overrides: str) -> None:
 
 
 def _command(study: Study, study_file: Path, target: str = "") -> str:
-    words = ["uv run snakemake --cores all", target, "" if study_file == DEFAULT else f"--configfile {study_file}"]
+    words = [
+        "uv run snakemake --cores all",
+        target,
+        "" if study_file == DEFAULT else f"--configfile {shlex.quote(str(study_file))}",
+    ]
     if any(data["source"] == "folder" and data.get("path") is None for data in study.file.data.values()):
         words.append("--config images=PATH")  # where they lie differs from one machine to another
     return " ".join(word for word in words if word)
@@ -154,21 +161,55 @@ def check(audit_file: Path) -> list[str]:
     """What differs between an audit and what its artifacts say now; empty if nothing does.
 
     Verifies the checksum of every piece of evidence, judges every claim again from the measures, and the trajectories
-    whose answer is known, with the thresholds that the registry has now.
+    whose answer is known, with the thresholds that the registry of the audit's project has now.
     """
-    audit = artifacts.read_json(audit_file)
-    claims = registry.load(Path(audit["registry"]))
-    differences = []
-    if audit.get("calibration") != calibrate.scores(claims):
-        differences.append(f"calibration: with the thresholds in {audit['registry']} the rules score otherwise")
-    for audited in audit["claims"]:
-        differences += [f"{audited['id']}: {line}" for line in _differences(audited, claims, audit["registry"])]
+    audit = _read(audit_file)
+    try:
+        project = _project(audit_file, audit)
+        claims = registry.load(project / audit["registry"])
+        differences = []
+        if audit.get("calibration") != calibrate.scores(claims):
+            differences.append(f"calibration: with the thresholds in {audit['registry']} the rules score otherwise")
+        for audited in audit["claims"]:
+            found = _differences(audited, claims, audit["registry"], project)
+            differences += [f"{audited['id']}: {line}" for line in found]
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UserError(
+            f"{audit_file}: not an audit as this version writes it ({what}); check it with its own"
+        ) from error
     return differences
 
 
-def _differences(audited: dict[str, Any], claims: dict[str, registry.Claim], registry_file: str) -> Iterator[str]:
+def _read(audit_file: Path) -> dict[str, Any]:
+    """The audit in a file; UserError for a folder, or a record of another kind."""
+    if Path(audit_file).is_dir():
+        raise UserError(f"{audit_file}: a folder; name the {AUDIT} in it")
+    audit = artifacts.read_json(audit_file)
+    if missing := [key for key in ("study", "registry", "results", "claims") if key not in audit]:
+        raise UserError(f"{audit_file}: a record, but no audit (it has no {missing[0]!r}); name a study's {AUDIT}")
+    return audit
+
+
+def _project(audit_file: Path, audit: dict[str, Any]) -> Path:
+    """The folder of the project that the audit belongs to, '.' if that is the working directory.
+
+    Paths in an audit start from there: it is where the audit's own path ends in the study's results.
+    """
+    results = Path(audit["results"]).parts
+    for audit_path in (Path(os.path.abspath(audit_file)), Path(audit_file).resolve()):
+        above = audit_path.parent.parts
+        project = Path(*above[: len(above) - len(results)])
+        if above[len(above) - len(results) :] == results and (project / audit["registry"]).exists():
+            return Path() if project == Path.cwd() else project
+    return Path()
+
+
+def _differences(
+    audited: dict[str, Any], claims: dict[str, registry.Claim], registry_file: str, project: Path
+) -> Iterator[str]:
     """What differs between a claim in an audit and the same claim judged again."""
-    files = {Path(item["path"]): item["sha256"] for item in audited["evidence"]}
+    files = {project / item["path"]: item["sha256"] for item in audited["evidence"]}
     broken = [path for path, checksum in files.items() if not path.exists() or artifacts.sha256(path) != checksum]
     if broken:
         yield from (f"{path}: missing or not as it was audited" for path in broken)
@@ -207,7 +248,7 @@ def _close(first: float | None, second: float | None) -> bool:
 
 def expectations(audit_file: Path) -> list[str]:
     """A line for each claim whose verdict is not in its `must_be`: a failed control, a contradicted theorem."""
-    audit = artifacts.read_json(audit_file)
+    audit = _read(audit_file)
     return [
         f"{claim['id']}: {claim['verdict']}, must be {' or '.join(claim['must_be'])} ({claim['reason']})"
         for claim in audit["claims"]

@@ -17,7 +17,7 @@ from dirconv.errors import UserError
 def run(registry_file: Path, readme: Path) -> None:
     """Write the tables into `readme`. UserError where a part's markers are missing or there more than once."""
     try:
-        text = Path(readme).read_text()
+        text = Path(readme).read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"--readme: {readme}: cannot be read ({error.strerror}); name a file with markers") from error
     artifacts.write_text(Path(readme), tables(registry.load(registry_file), text, str(readme)))

@@ -133,3 +133,6 @@ def _check_names(file: StudyFile, where: str) -> None:
         for name in [file.study] if key == "study" else getattr(file, key):
             if not re.fullmatch(NAME, name):
                 raise UserError(f"{where}: {key}: {name!r} is no name; use letters, digits, -, _ and . (not first)")
+    for key in ("results", "figures_folder", "registry"):  # other signs are quoted
+        if not re.fullmatch(r"[^-{}\x00-\x1f\x7f][^{}\x00-\x1f\x7f]*", path := getattr(file, key)):
+            raise UserError(f"{where}: {key}: {path!r} is no path here; leave out {{, }}, line breaks and a first -")

@@ -180,7 +180,7 @@ def test_a_key_that_is_there_twice_is_one_line_that_names_it(tmp_path, content, 
     path = written(tmp_path, content)
     with pytest.raises(UserError) as caught:
         registry.load(path)
-    assert str(caught.value) == f"{path}: {twice} is there twice"
+    assert str(caught.value).startswith(f"{path}: {twice} is there twice, first in line ")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "3", "{}", "a: [", "- a\n- b", "shared: {a: 1}"])

@@ -174,6 +174,16 @@ def test_without_a_network_the_remedy_is_named(tmp_path, served, monkeypatch):
         assert "source: folder" in message
 
 
+def test_a_page_in_place_of_the_archive_is_said_to_be_none(tmp_path, served, monkeypatch):
+    archive = tmp_path / "root" / CIFAR10.filename
+    archive.parent.mkdir()
+    archive.write_text("<html>sign in</html>")
+    served.file.unlink()
+    message = refused(tmp_path)
+    assert message.startswith(f"{archive}: not the published archive (damaged, or another file)")
+    assert message.endswith(f"replace it with the published {CIFAR10.filename}")
+
+
 def test_a_root_that_is_a_file_is_refused(tmp_path, served):
     (tmp_path / "root").write_text("in the way")
     assert refused(tmp_path).startswith("data.x.root: ")

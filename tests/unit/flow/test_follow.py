@@ -201,6 +201,15 @@ def test_a_risk_above_one_is_below_every_level():
     assert flow.level(0.0, 8) == flow.level(5.0, 8) < flow.level(-1e-8, 8)
 
 
+class Sum:
+    """p(w) = Σ w."""
+
+    degree, unit = 1, 2.0**-53
+
+    def linearize(self, weights):
+        return weights.sum().view(1, 1), lambda q: torch.ones_like(weights) * q.sum()
+
+
 class Kink:
     """Margins that grow, and a gradient that at every other point but the start turns by a right angle."""
 
@@ -213,6 +222,10 @@ class Kink:
         turned = not torch.equal(weights, self.start)
         velocity = torch.tensor([0.0, 1.0] if turned else [1.0, 0.0], dtype=torch.float64)
         return weights.sum().view(1, 1), lambda q: velocity
+
+    def precise(self):
+        """The same margins with their gradient: that it turns is no fault here."""
+        return Sum()
 
 
 def test_no_step_with_an_error_within_the_tolerance_ends_the_flow():
@@ -265,6 +278,9 @@ def test_a_flow_that_leaves_the_numbers_stops(broken):
                     (margins * 0 + number, velocity) if what == "margins" else (margins, velocity * number)
                 )
             return margins, lambda q: velocity * q.sum()
+
+        def precise(self):
+            return Sum()
 
     events = run(Breaks(), torch.tensor([1.0, 1.0]).double(), stop=Stop(steps=300), largest_step=0.05)
     *before, end = events

@@ -1,5 +1,6 @@
 """A theorist's own network and data: what comes back, that it is the flow's, and each refusal in one line."""
 
+import contextlib
 import copy
 import dataclasses
 import math
@@ -7,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -20,7 +22,8 @@ from dirconv.goals import Stop
 from dirconv.homogeneity import SCALES
 from dirconv.margins.network import NetworkMap
 from dirconv.options import modules, plugin
-from dirconv.own import _checks, _exact, follow
+from dirconv.own import _checks, follow
+from dirconv.own._isolation import exact
 
 KEYS = {"learning_rate": 0.2, "batch": 20, "tau": 0.5}
 
@@ -208,6 +211,92 @@ def test_another_method(data, method):
     assert found.figure("alignment").axes
 
 
+# one step each: what is given is what is meant, to the last bit
+ONE = {"degree": 2, "learning_rate": 0.2, "batch": 20, "flow": {"method": "descent"}, "steps": 1}
+
+
+@pytest.fixture(scope="module")
+def one_step(data):
+    return follow(relu_network(), *data, **ONE).direction
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda x, y: (pd.DataFrame(x), pd.DataFrame({"y": y})),
+        lambda x, y: (pd.DataFrame(x).astype("Float64"), pd.Series(y, index=range(100, 150), dtype="Int64")),
+        lambda x, y: (pd.DataFrame(x).astype(object), pd.Series(y).astype("category")),
+        lambda x, y: (np.asfortranarray(x[::-1])[::-1], y[::-1].copy()[::-1]),
+        lambda x, y: (x.astype(">f8"), y.astype(">i4")),
+        lambda x, y: (x.astype(np.longdouble), y.astype(np.uint32)),
+        lambda x, y: ([torch.tensor(row) for row in x], y == 1),
+        lambda x, y: (torch.tensor(x, requires_grad=True).to_sparse(), torch.tensor(y)),
+        lambda x, y: (np.ma.masked_array(x, False), tuple(y.tolist())),
+    ],
+)
+def test_data_of_every_kind(data, one_step, given):
+    assert torch.equal(follow(relu_network(), *given(*data), **ONE).direction, one_step)
+
+
+def test_numpys_numbers_as_options(data, one_step):
+    options = {"degree": np.int64(2), "seed": np.uint8(0), "epochs": np.int32(400), "steps": np.int64(1)}
+    flow_options = {"method": "descent", "tolerance": np.float64(1e-3)}
+    found = follow(relu_network(), *data, **{**ONE, **options, "batch": np.int16(20), "flow": flow_options})
+    assert torch.equal(found.direction, one_step)
+    assert type(found.record["specification"]["seed"]) is type(found.record["specification"]["degree"]) is int
+
+
+class Keeps(nn.Module):
+    """Keeps its last output, as networks do that log or visualize."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers, self.seen = relu_network(), []
+
+    def forward(self, x):
+        self.seen = [self.layers(x)]
+        return self.seen[0]
+
+
+def called(module):
+    module(torch.ones(2, 4))
+    return module
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: nn.DataParallel(relu_network()), id="DataParallel"),
+        pytest.param(lambda: torch.compile(relu_network()), id="torch.compile"),
+        pytest.param(lambda: called(Keeps()), id="keeps its output"),
+    ],
+)
+@pytest.mark.parametrize("method", ["descent", "bundle"])
+def test_networks_in_wrappers_and_networks_that_keep_what_they_computed(data, one_step, make, method):
+    found = follow(make(), *data, **{**ONE, "flow": {"method": method}})
+    assert found.stop == "steps"
+    assert method == "bundle" or torch.equal(found.direction, one_step)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+def test_the_older_weight_normalization_is_that_of_parametrizations(data):
+    older, newer = nn.utils.weight_norm, nn.utils.parametrizations.weight_norm
+    first, second = (follow(normalize_layers(each), *data, **ONE) for each in (older, newer))
+    torch.testing.assert_close(first.direction, second.direction, rtol=0, atol=1e-12)
+
+
+def normalize_layers(normalize):
+    layers = relu_network()
+    return nn.Sequential(normalize(layers[0]), layers[1], normalize(layers[2]))
+
+
+@pytest.mark.parametrize("method", ["bundle", "proximal"])
+def test_a_bounded_output_ends_the_flow_where_its_gradient_vanishes(data, method):
+    bounded = nn.Sequential(relu_network(), Lambda(lambda z: 20 * torch.tanh(z)))
+    found = follow(bounded, *data, **{**ONE, "degree": None, "flow": {"method": method}, "epochs": 2000, "steps": 60})
+    assert found.stop == "step_underflow"
+
+
 def test_frozen_parameters_are_constants(data):
     module = relu_network(hidden=40)
     module[2].weight.requires_grad_(False)
@@ -337,18 +426,53 @@ def test_a_network_is_checked_at_the_scales_of_a_studys_check(run):
     assert run.table("homogeneity")["scale"].tolist() == list(SCALES)
 
 
-def test_tf32_is_off_meanwhile_and_then_as_it_was():
-    backends = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [backend.allow_tf32 for backend in backends]
-    with pytest.raises(ZeroDivisionError), _exact(torch.device("cuda")):
-        assert not any(backend.allow_tf32 for backend in backends)
+def settings():
+    """All that `exact` changes."""
+    backends = torch.backends
+    multiplying = (backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul, backends.mkldnn.conv)
+    modes = torch.is_autocast_enabled("cpu"), torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+    return [*(each.fp32_precision for each in multiplying), *modes, torch.get_default_dtype()]
+
+
+def test_lower_precisions_are_off_meanwhile_and_then_as_they_were():
+    before = settings()
+    with pytest.raises(ZeroDivisionError), exact():
+        assert settings()[:4] == ["ieee"] * 4
         raise ZeroDivisionError
-    assert [backend.allow_tf32 for backend in backends] == before
+    assert settings() == before
+
+
+@contextlib.contextmanager
+def everything_set():
+    torch.set_default_dtype(torch.float64)
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16), torch.device("meta"), torch.inference_mode():
+            yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.backends.mkldnn.matmul.fp32_precision = "none"
+
+
+def test_what_the_caller_has_set_moves_no_number(run, data):
+    module = relu_network()
+    with everything_set():
+        before = settings()
+        found = follow(module, *data, degree=2, test=data, **KEYS)
+        margins = found.margins
+        assert settings() == before
+    assert torch.equal(found.direction, run.direction)
+    pd.testing.assert_frame_equal(margins, run.margins)
 
 
 # Refusals ------------------------------------------------------------------------------------------------------------
 
 NOTHING = np.zeros((0, 4)), np.zeros(0)
+
+
+def filled(module, value):
+    for parameter in module.parameters(recurse=False):
+        nn.init.constant_(parameter, value)
 
 
 def replaced(data, index, value):
@@ -358,6 +482,51 @@ def replaced(data, index, value):
 
 
 REFUSED = {
+    "scripted": (lambda d: (torch.jit.script(relu_network()), *d), {}, r"network: it is a .*Script.*; give the module"),
+    "a part that is scripted": (
+        lambda d: (nn.Sequential(torch.jit.script(relu_network())), *d),
+        {},
+        r"network: its part 0 is a .*; give the module",
+    ),
+    "lazy": (lambda d: (nn.Sequential(nn.LazyLinear(1, bias=False)), *d), {}, r"network: 0\.weight has no shape yet"),
+    "no values": (lambda d: (relu_network().to("meta"), *d), {}, r"network: 0\.weight has no values"),
+    "weights that are not finite": (
+        lambda d: (relu_network().requires_grad_(False).apply(lambda m: filled(m, math.nan)).requires_grad_(), *d),
+        {},
+        r"network: 0\.weight has numbers that are not finite",
+    ),
+    "dead": (
+        lambda d: (relu_network().requires_grad_(False).apply(lambda m: filled(m, 0.0)).requires_grad_(), *d),
+        {},
+        r"network: its outputs are zero at its own weights",
+    ),
+    "a copy that fails": (
+        lambda d: (nn.Sequential(relu_network(), Lambda(open(__file__, encoding="utf-8"))), *d),  # noqa: SIM115
+        {},
+        r"network: cannot be copied",
+    ),
+    "straight through": (
+        lambda d: (network(Lambda(lambda z: z + (z.relu() - z).detach())), *d),
+        {"epochs": 2000},
+        r"^gradient: it is not the derivative of the margins: .*Euler",
+    ),
+    "complex": (lambda d: (relu_network(), d[0].astype(complex), d[1]), {}, r"images: .*real numbers, got ndarray"),
+    "masked": (lambda d: (relu_network(), np.ma.masked_less(d[0], 0), d[1]), {}, r"images: .*got MaskedArray"),
+    "a missing label": (
+        lambda d: (relu_network(), d[0], pd.array([None, *d[1][1:]], dtype="Int64")),
+        {},
+        r"labels: must be a tensor or an array of real numbers, got IntegerArray",
+    ),
+    "seed": (lambda d: (relu_network(), *d), {"seed": None}, r"seed: must be a whole number from 0 .*, got None$"),
+    "a large seed": (lambda d: (relu_network(), *d), {"seed": 2**70}, r"seed: must be a whole number from 0 to 2⁶³"),
+    "a degree that is a flag": (lambda d: (relu_network(), *d), {"degree": True}, r"degree: must be a whole number"),
+    "train": (lambda d: (relu_network(), *d), {"train": "no"}, r"train: must be True or False, got 'no'$"),
+    "method alone": (lambda d: (relu_network(), *d), {"flow": "bundle"}, r"flow: must be a mapping .*got 'bundle'$"),
+    "test images alone": (
+        lambda d: (relu_network(), *d),
+        {"test": np.zeros((3, 4))},
+        r"test: must be a pair, \(images, labels\)$",
+    ),
     "another degree": (lambda d: (relu_network(), *d), {"degree": 3}, r"degree: declared 3, .* declare degree=2$"),
     "no degree": (lambda d: (relu_network(bias=True), *d), {}, r"degree: declared 2, .* declare None$"),
     "no such degree": (lambda d: (relu_network(), *d), {"degree": 0}, r"degree: must be a whole number above zero"),
@@ -391,7 +560,11 @@ REFUSED = {
     ),
     "no data": (lambda d: (relu_network(), *NOTHING), {}, r"images: there are none"),
     "not finite": (lambda d: (relu_network(), *replaced(d, 0, np.nan)), {}, r"images: some .* are not finite"),
-    "text": (lambda d: (relu_network(), d[0], ["a"] * 50), {}, r"labels: must be a tensor or an array, got list"),
+    "text": (
+        lambda d: (relu_network(), d[0], ["a"] * 50),
+        {},
+        r"labels: must be a tensor or an array of real numbers, got list",
+    ),
     "too few labels": (
         lambda d: (relu_network(), d[0], d[1][1:]),
         {},

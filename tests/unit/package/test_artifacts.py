@@ -1,10 +1,14 @@
 """Artifacts: nothing half-written, nothing changed unnoticed, everything back as it was."""
 
+import ast
 import errno
 import json
 import math
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -128,10 +132,69 @@ WRITERS = {
 }
 
 
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 @pytest.mark.parametrize("kind", WRITERS)
-def test_what_is_written_can_be_read_by_others(tmp_path, kind):
+def test_the_umask_says_who_may_read_what_is_written(tmp_path, kind, mask, mode):
+    before = os.umask(mask)
+    try:
+        WRITERS[kind](tmp_path / "file")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_file_system_without_modes_is_written_to(tmp_path, kind, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(artifacts.os, "chmod", refuse)
     WRITERS[kind](tmp_path / "file")
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+    assert (tmp_path / "file").stat().st_size > 0
+
+
+READERS = {
+    "json": artifacts.read_json,
+    "table": artifacts.read_table,
+    "tensors": artifacts.read_tensors,
+    "checksum": artifacts.sha256,
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_what_cannot_be_read_is_one_line_that_does_not_say_to_delete_it(tmp_path, kind):
+    for path in (tmp_path, tmp_path / "file"):
+        with pytest.raises(UserError) as caught:
+            READERS[kind](path)
+        assert one_line(caught).startswith(f"{path}: ") and "delete" not in str(caught.value)
+    (tmp_path / "file").write_bytes("größer".encode("latin-1"))
+    if kind != "checksum":
+        with pytest.raises(UserError) as caught:
+            READERS[kind](tmp_path / "file")
+        assert "delete" not in one_line(caught)
+
+
+def test_text_is_utf_8_whatever_the_locale(tmp_path):
+    code = "import sys; from dirconv import artifacts as a; a.write_json(sys.argv[1], {'a': chr(0x2112)}); "
+    code += "print(ascii(a.read_json(sys.argv[1])))"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning:dirconv", "-c", code]
+    run = subprocess.run([*command, str(tmp_path / "a")], env=environment, capture_output=True, text=True, check=False)
+    assert run.stdout == "{'a': '\\u2112'}\n", run.stderr
+    assert "ℒ" in (tmp_path / "a").read_text(encoding="utf-8")
+
+
+def test_no_text_is_read_or_written_in_the_encoding_of_the_locale():
+    """Calls of read_text, write_text and open name their encoding, or are binary."""
+    for path in Path(artifacts.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", ""))
+            if name not in ("read_text", "write_text", "open") or ast.unparse(node.func) in ("os.open", "Image.open"):
+                continue
+            binary = any(isinstance(mode, ast.Constant) and "b" in str(mode.value) for mode in node.args[1:2])
+            named = any(word.arg == "encoding" for word in node.keywords)
+            ours = ast.unparse(node.func) in ("artifacts.write_text", "write_text", "archive.open")
+            assert binary or named or ours, f"{path}: line {node.lineno}"
 
 
 @pytest.mark.parametrize("exception", [RuntimeError, KeyboardInterrupt, UserError])
@@ -191,7 +254,7 @@ def test_a_folder_that_is_read_only_is_one_line(tmp_path, kind, monkeypatch):
         def refuse(*_, **__):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-        monkeypatch.setattr(artifacts.tempfile, "mkstemp", refuse)
+        monkeypatch.setattr(artifacts.os, "open", refuse)
     folder.chmod(0o500)
     try:
         with pytest.raises(UserError) as caught:
@@ -322,6 +385,6 @@ def test_a_manifest_whose_checksums_were_edited_is_refused(closed):
 
 
 def test_a_manifest_is_not_written_for_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(OSError):
+    with pytest.raises(UserError, match="not found"):
         artifacts.write_manifest(tmp_path, ["none.parquet"], {})
     assert files(tmp_path) == []

@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import math
 
+import numpy as np
 import pytest
 
 from dirconv import options
@@ -215,3 +216,36 @@ def test_require_positive_names_the_first_field_that_is_not():
     with pytest.raises(ValueError, match=r"^b: must be above zero, got 0.0$"):
         options.require_positive(Options(), "a", "b", "c")
     options.require_positive(Options(), "a")
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "line", "first"),
+    [
+        ("a: 1\na: 2\n", "a", 2, 1),
+        ("a:\n  b:\n    c: 1\n    d: 2\n    c: 3\n", "c", 5, 3),
+        ("a:\n  - {b: 1}\n  - b: 1\n    b: 1\n", "b", 4, 3),
+        ("a: {b: 1, 'b': 2}\n", "b", 1, 1),
+        ("1: a\n'1': b\n", "1", 2, 1),
+        ("1: a\n1.0: b\n", "1.0", 2, 1),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n  <<: *x\n", "<<", 4, 3),
+    ],
+)
+def test_a_key_given_twice_is_refused_at_every_depth(tmp_path, content, key, line, first):
+    path = tmp_path / "a.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load_yaml(path)
+    twice = f"the key {key!r} is there twice, first in line {first}"
+    assert str(caught.value) == f"{path}: line {line}: {twice}; keep one of them"
+
+
+def test_anchors_merges_and_aliases_are_read_as_before(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: &x {b: 1, c: 2}\nd: {<<: *x, b: 3}\ne: [*x, *x]\n", encoding="utf-8")
+    assert load_yaml(path) == {"a": {"b": 1, "c": 2}, "d": {"b": 3, "c": 2}, "e": [{"b": 1, "c": 2}] * 2}
+
+
+def test_numpys_numbers_are_numbers():
+    found = parse(Train, {"learning_rate": np.float32(0.25), "epochs": np.int64(3)}, "here")
+    assert found == Train(learning_rate=0.25, epochs=3)
+    assert type(found.epochs) is int

@@ -105,3 +105,9 @@ def test_version_is_one():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert dirconv.__version__ == PROJECT["project"]["version"] == citation["version"]
     assert f"[{dirconv.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_git_changes_no_bytes_whatever_core_autocrlf_says():
+    """Checksums are of bytes; a line end that git rewrites would fail them."""
+    lines = (ROOT / ".gitattributes").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == ["* -text"]

@@ -1,8 +1,10 @@
 """A job's checkpoint: in shards, whole or absent, and of the right shapes."""
 
 import contextlib
+import errno
 import json
 import math
+import os
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ import pytest
 
 from dirconv import artifacts, numerics
 from dirconv.errors import Unfinished, UserError
-from dirconv.stages import _job, data, flow, homogeneity, train
+from dirconv.stages import _job, _lock, data, flow, homogeneity, train
 from dirconv.study import validate
 
 
@@ -127,3 +129,15 @@ def test_the_time_is_up_when_it_is_and_a_checkpoint_is_then_due(monkeypatch):
     assert timed.due() and not timed.up() and forever.due()
     now[0] += 10
     assert timed.up() and timed.due() and not forever.up() and not forever.due()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_said_in_one_line_and_used(checkpoint, monkeypatch, capsys, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(_lock.fcntl, "flock", refuse)
+    with checkpoint.locked():
+        assert checkpoint.folder.is_dir()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and str(checkpoint.folder) in lines[0] and "has no locks" in lines[0]

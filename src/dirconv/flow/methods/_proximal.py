@@ -224,7 +224,7 @@ class Flow:
             q = ln_q.exp()
             v = rows.pullback(q.view(-1, width))
             pull = float(q @ rows.margins.flatten())
-            if geometry.degree is not None and not pull > 0:
+            if not (bool(v.any()) if geometry.degree is None else pull > 0):  # the gradient vanishes, or the margin
                 raise _Retry
             speed = geometry.speed(at, v, pull)
             x = base + share * geometry.velocity(at, v, speed)
