@@ -226,6 +226,6 @@ class _Lagrangian:
 def _differentiable(margin_map: MarginMap, examples: Tensor) -> Callable[[Tensor], Tensor]:
     """W ↦ the margins of `examples`, in one pass that autograd can differentiate twice."""
     if isinstance(margin_map, FunctionMap):
-        return lambda weights: margin_map.function(weights)[examples]
+        return lambda weights: margin_map.margins(weights, examples)
     images, labels = margin_map.images[examples], margin_map.labels[examples]
     return lambda weights: margin_map.margins(weights, images, labels)
