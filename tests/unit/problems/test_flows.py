@@ -36,9 +36,9 @@ def test_the_flow_is_the_one_that_scipy_follows():
     from scipy.integrate import solve_ivp
 
     worst = []
-    for tolerance in (0.02, 0.005):
+    for tolerance in (0.02, 0.001):
         errors = []
-        for seed in range(3):
+        for seed in range(2):
             found, start = started(seed)
             *_, first = _flows.descend(found, EXPONENTIAL, start, 5000)
             kept = _flows.follow(found, EXPONENTIAL, start, Flowing(tau=1.5, tolerance=tolerance))
@@ -54,8 +54,8 @@ def test_the_flow_is_the_one_that_scipy_follows():
             reference = solve_ivp(velocity, (0, 1.5), theta, method="Radau", rtol=1e-9, atol=1e-11).y[:, -1]
             errors.append(np.linalg.norm(kept.theta[-1].numpy() - reference / np.linalg.norm(reference)))
         worst.append(max(errors))
-    assert worst[0] < 3e-3
-    assert worst[1] < worst[0] / 2  # of first order in the tolerance
+    assert worst[0] < 2e-3  # where steps are as long as landing lets them be
+    assert worst[1] < 5e-4 and worst[1] < worst[0] / 2
 
 
 def test_what_is_kept_stands_where_every_run_lands():
