@@ -42,7 +42,7 @@ from dirconv.margins import MarginMap
 from dirconv.margins.function import FunctionMap
 
 NUMERICS = 1
-GOES_THROUGH = ("jacobian", "geometry", "kkt")
+GOES_THROUGH = ("function_map", "geometry", "jacobian", "kkt")
 TOLERANCE = 1e-10
 NEWTON_STEPS = 100
 ITERATIONS = 300  # of conjugate gradients, in a step
