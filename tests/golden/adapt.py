@@ -40,9 +40,9 @@ def module(package: str, name: str) -> ModuleType:
 # margin maps and networks
 
 
-def function_map(function: Any, degree: int | None) -> FunctionMap:
-    """W ↦ p(W) as a margin map."""
-    return FunctionMap(function, degree)
+def function_map(function: Any, degree: int | None, data: tuple[Tensor, ...] = ()) -> FunctionMap:
+    """W, rows of data ↦ p(W) as a margin map."""
+    return FunctionMap(function, degree, data)
 
 
 def network_map(network: torch.nn.Module, images: Tensor, labels: Tensor, degree: int | None, **options) -> NetworkMap:
@@ -66,11 +66,6 @@ def homogeneity(margin_map: Any, weights: Tensor, scales: tuple[float, ...], see
 def batch_gradient(margin_map: Any, loss: Any, arithmetic: str):
     """(weights, examples, ln_scale) ↦ the gradient of the batch's mean loss over e^ln_scale."""
     return _module("margins.batch").BatchGradient(margin_map, loss, arithmetic)
-
-
-def ensemble_map(function: Any, data: tuple[Tensor, ...], degree: int):
-    """Many margin maps of one form."""
-    return _module("margins.ensemble").EnsembleMap(function, data, degree)
 
 
 def robustness() -> ModuleType:
@@ -102,17 +97,6 @@ def dual() -> ModuleType:
 def cut_dual() -> ModuleType:
     """solve(gram, values, owners, temperature) → q, converged."""
     return _module("flow.cut_dual")
-
-
-def descend(maps: Any, loss: str, weights: Tensor, step: float, most: int) -> tuple[Tensor, Tensor]:
-    """From initialization to ℒ < ℓ(0): weights and numbers of steps."""
-    return _module("flow.ensemble").descend(maps, losses.get(loss), weights, step, most)
-
-
-def followed_ensemble(maps: Any, loss: str, weights: Tensor, tau: float, **options) -> list:
-    """Every seed's path: steps (table), weights (kept directions), stop."""
-    goals = _module("goals").Stop(tau=tau)
-    return _module("flow.ensemble").follow(maps, losses.get(loss), weights, goals, **options)
 
 
 def decompose(loss: str, degree: int, weights: Tensor, margins: Tensor, velocity: Tensor, rates: Tensor) -> list[dict]:

@@ -254,19 +254,30 @@ def of_batch_gradient_in_bfloat16() -> Numbers:
     return found
 
 
-@golden("ensemble_map")
-def of_ensemble_map() -> Numbers:
-    x, weights, velocity = normal(15, 2, 5, 3), normal(16, 2, 12), normal(17, 2, 12)
-    maps = adapt.ensemble_map(lambda flat, x: torch.tanh(x @ flat.view(3, 4)).square().sum(1), (x,), 2)
-    margins, jacobian = maps.jacobian(weights)
-    q = torch.softmax(margins, 1)
-    return {
-        "margins": maps.values(weights).flatten().tolist(),
-        "one seed's": maps.of(torch.tensor([1])).values(weights[1:]).flatten().tolist(),
-        "jacobian": entries(jacobian, 12),
-        "pullback": entries(maps.pullback(weights, q), 9),
-        "rates": maps.rates(weights, velocity).flatten().tolist(),
-    }
+@golden("function_map", "jacobian")
+def of_function_map() -> Numbers:
+    x, weights, velocity = normal(15, 5, 3), normal(16, 12), normal(17, 12)
+
+    def of_examples(flat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        out = torch.tanh(x @ flat.view(3, 4))
+        return torch.stack([out.square().sum(1), out[:, 0] ** 3], 1)
+
+    some, found = torch.tensor([0, 3]), {}
+    for name, made in (
+        ("with data", adapt.function_map(of_examples, 2, (x,))),
+        ("without", adapt.function_map(lambda flat: of_examples(flat, x), 2)),
+    ):
+        margins, pullback = made.linearize(weights)
+        rows = made.rows(weights, some)
+        found |= {
+            f"{name}: margins": made.values(weights).flatten().tolist(),
+            f"{name}: those of some": rows.margins.flatten().tolist(),
+            f"{name}: pullback": pullback(torch.softmax(margins, 0)).tolist(),
+            f"{name}: gram": entries(rows.gram(), 9),
+            f"{name}: jacobian": entries(made.jacobian(weights, some)[1].pullback(torch.ones(4).double()), 9),
+            f"{name}: rates": made.rates(weights, velocity).flatten().tolist(),
+        }
+    return found
 
 
 @golden("robustness", relative=1e-6)

@@ -6,13 +6,17 @@ import functools
 
 import adapt
 import numpy as np
+import torch
 from case import Numbers, golden
 from maps import entries
 from of_measures import columns
 
 from dirconv.oracles import hard_margin, kernel, signed_measure, sliding
 
-FOLLOWED = ("small_flows", "ensemble", "step_control", "dual", "ensemble_map", "losses", "rates", "flow")
+FOLLOWED = (
+    *("small_flows", "flow.bundle", "flow.rk4", "backward", "proximal_step", "cuts", "cut_dual", "step_control"),
+    *("function_map", "jacobian", "losses", "rates", "flow", "goals", "point"),
+)
 ON_DIGITS = ("small_networks", *FOLLOWED, "data.digits", "split")
 # what is only rounding, or nearly: a direction's angle to itself, the sides' difference, a certified gap
 NOISE = ("difference", "kernel_gap")
@@ -43,7 +47,7 @@ def problem(name: str, variants: dict[str, dict], *parts: str, **tolerance) -> N
     golden(f"problem.{name}", *parts, **tolerance)(run)
 
 
-SHORT = {"tau": 0.6, "tolerance": 0.03, "land": 0.2}
+SHORT = {"tau": 0.6, "tolerance": 0.03, "land": 6}
 problem(
     "deep_linear",
     {
@@ -106,7 +110,7 @@ problem(
     "dense_descents",
     {
         "soft_relu": {
-            **DENSE, "layers": 3, "examples": 12, "activation": "soft_relu", "tau": 0.1, "land": 0.02, "steps": 30,
+            **DENSE, "layers": 3, "examples": 12, "activation": "soft_relu", "tau": 0.1, "land": 32, "steps": 30,
             "fractions": [0.125, 0.5], "batches": [4], "adam": [0.003],
         }
     },
@@ -117,7 +121,7 @@ problem(
 )  # fmt: skip
 
 
-@golden("small_networks", "ensemble_map", "losses", "data.digits", "split")
+@golden("small_networks", "function_map", "losses", "data.digits", "split")
 def of_small_networks() -> Numbers:
     """Images, starts and outputs of every activation."""
     found: Numbers = {}
@@ -128,7 +132,9 @@ def of_small_networks() -> Numbers:
         if activation == "relu":
             spec = rooms.Network(width=5, examples=6)
         data, weights = rooms.images(spec, [0, 1]), rooms.start(spec, [0, 1])
-        maps, _ = rooms.margin_map(spec, data, "cubic" if activation == "relu" else "logistic")
+        loss = "cubic" if activation == "relu" else "logistic"
+        maps = [rooms.margin_map(spec, data.of(i), loss)[0] for i in range(2)]
+        margins = [made.values(at) for made, at in zip(maps, weights, strict=True)]
         found |= {
             f"{activation}: degrees": [float(spec.network_degree), float(rooms.degree(spec, "cubic"))],
             f"{activation}: pixels": entries(data.x, 9),
@@ -136,7 +142,7 @@ def of_small_networks() -> Numbers:
             f"{activation}: labels": data.y.flatten().tolist(),
             f"{activation}: start": entries(weights, 9),
             f"{activation}: outputs": rooms.output(spec, weights[0], data.x[0]).tolist(),
-            f"{activation}: margins": maps.values(weights).flatten().tolist(),
+            f"{activation}: margins": torch.cat(margins)[:, 0].tolist(),
         }
     return found
 

@@ -89,14 +89,32 @@ class Step:
 _MEASURED = tuple(field.name for field in dataclasses.fields(Step) if field.name not in ("state", "tau"))
 
 
-def path_table(steps: pd.DataFrame) -> pd.DataFrame:
-    """The table `path`: `steps` has the columns of `Step.row` and three more, which go behind zeta.
+def path_table(steps: pd.DataFrame, degree: int | None, loss: Loss) -> pd.DataFrame:
+    """The table `path`: `steps` has the columns of `Step.row`; three more go behind zeta.
 
-    tan: tan ∠ of the velocity. smoothed_margin: ã, NaN without a degree. below: whether ℒ < ℓ(0).
+    tan: tan ∠ of the velocity. smoothed_margin: ã = ℓ⁻¹(ℒ)/‖W‖^L, NaN without a degree. below: whether ℒ < ℓ(0).
     """
+    import numpy as np
+
+    table = steps.assign(
+        tan=np.sqrt(np.maximum(1 - steps["cos"] ** 2, 0)) / steps["cos"],
+        smoothed_margin=np.nan if degree is None else _smoothed(steps, degree),
+        below=steps["ln_risk"] < loss.ln_at_zero,
+    )
     derived = ["tan", "smoothed_margin", "below"]
     measured = [name for name in steps if name not in derived]
-    return steps[[*measured[:5], *derived, *measured[5:]]]
+    return table[[*measured[:5], *derived, *measured[5:]]]
+
+
+def _smoothed(steps: pd.DataFrame, degree: int) -> pd.Series:
+    """ã, by logarithms where steps have them and it is positive: ℓ⁻¹(ℒ) and ‖W‖^L may overflow."""
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        plain = steps["unnormalised_margin"] / steps["norm"] ** degree
+    if "ln_margin" not in steps:  # recorded before the column was
+        return plain
+    return plain.where(steps["ln_margin"].isna(), np.exp(steps["ln_margin"] - degree * np.log(steps["norm"])))
 
 
 class Underflow(ArithmeticError):

@@ -6,21 +6,12 @@ Where the local error e of a step of size h is of order p, e ∝ h^p, a step is 
 
 is the size of the next one (the elementary controller: Hairer, Nørsett & Wanner, Solving ODEs I, II.4). A rejected
 step is retried with h · min(factor, 0.9). With `land`, a step ends exactly at every multiple of it in the clock.
-
-One run passes floats. A batch of runs passes tensors (S,), one entry a run, and every formula holds elementwise.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    Number = TypeVar("Number", float, Tensor)
-    Truth = bool | Tensor
 
 NUMERICS = 1
 SAFETY = 0.9
@@ -46,69 +37,49 @@ class StepControl:
     per_doubling: int | None = None
     goal: float = math.inf
 
-    def accepts(self, error: Number) -> Truth:
+    def accepts(self, error: float) -> bool:
         """Whether e ≤ tolerance. NaN is accepted as well: the flow then ends at that point, and says why."""
-        rejected = error > self.tolerance
-        return not rejected if isinstance(rejected, bool) else ~rejected
+        return not error > self.tolerance
 
-    def factor(self, error: Number, order: int | Tensor) -> Number:
+    def factor(self, error: float, order: int) -> float:
         """clip(0.9 (tolerance/e)^(1/p), 0.2, 2), p = `order`."""
-        ratio = self.tolerance / _at_least(error, 1e-300)
-        return _at_most(_at_least(SAFETY * _root(ratio, order), SHRINK), GROWTH)
+        ratio = self.tolerance / max(error, 1e-300)
+        root = math.sqrt(ratio) if order == 2 else ratio ** (1 / order)
+        return min(max(SAFETY * root, SHRINK), GROWTH)
 
-    def after_accepted(self, taken: Number, planned: Number, factor: Number) -> Number:
+    def after_accepted(self, taken: float, planned: float, factor: float) -> float:
         """The next size after an accepted step of size `taken`; `planned`: its size before it was cut short to land.
 
         A step that was cut short says little about the next one: the planned size stands unless the error forbids it.
         """
-        kept = _where(factor >= 1, _at_most(planned, GROWTH * taken), 0.0)
-        return _at_most(_at_least(taken * factor, kept), self.largest_step)
+        kept = min(planned, GROWTH * taken) if factor >= 1 else 0.0
+        return min(max(taken * factor, kept), self.largest_step)
 
-    def after_rejected(self, tried: Number, factor: Number) -> Number:
+    def after_rejected(self, tried: float, factor: float) -> float:
         """The size of the next attempt after a rejected one of size `tried`."""
-        return _at_most(tried * _at_most(factor, RETRY), self.largest_step)
+        return min(tried * min(factor, RETRY), self.largest_step)
 
-    def underflows(self, size: Number) -> Truth:
+    def underflows(self, size: float) -> bool:
         """Whether a step of this size is too small to be tried."""
-        tried = size > self.smallest_step
-        return not tried if isinstance(tried, bool) else ~tried
+        return not size > self.smallest_step
 
-    def landing(self, planned: Number, clock: Number) -> tuple[Number, Truth]:
+    def landing(self, planned: float, clock: float) -> tuple[float, bool]:
         """The size of the step to be tried at `clock`, and whether it ends at a point where a step has to end.
 
         A step that would pass that point ends there. One that would leave less than its own size goes halfway: two
         even steps rather than a long and a tiny one.
         """
-        size = _at_most(planned, self.largest_step)
+        size = min(planned, self.largest_step)
         if self.land is None and self.per_doubling is None:
             return size, False
         rest = self.next_point(clock) - clock
-        lands = size > rest * (1 - 1e-6)
-        return _where(lands, rest, _where(2 * size > rest, rest / 2, size)), lands
+        if size > rest * (1 - 1e-6):
+            return rest, True
+        return rest / 2 if 2 * size > rest else size, False
 
-    def next_point(self, clock: Number) -> Number:
-        """The first point after `clock` where a step has to end. With `per_doubling`, of a float only."""
+    def next_point(self, clock: float) -> float:
+        """The first point after `clock` where a step has to end."""
         if self.per_doubling is None:
-            return (_floor(clock / self.land + 1e-9) + 1) * self.land
+            return (math.floor(clock / self.land + 1e-9) + 1) * self.land
         point = 2.0 ** ((math.floor(self.per_doubling * math.log2(1 + clock) + 1e-9) + 1) / self.per_doubling) - 1
         return self.goal if clock < self.goal < point else point
-
-
-def _at_least(value: Number, bound: Number) -> Number:
-    return max(value, bound) if isinstance(value, float) else value.clamp(min=bound)
-
-
-def _at_most(value: Number, bound: Number) -> Number:
-    return min(value, bound) if isinstance(value, float) else value.clamp(max=bound)
-
-
-def _where(condition: Truth, value: Number, other: Number) -> Number:
-    return (value if condition else other) if isinstance(condition, bool) else value.where(condition, other)
-
-
-def _floor(value: Number) -> Number:
-    return math.floor(value) if isinstance(value, float) else value.floor()
-
-
-def _root(value: Number, order: int | Tensor) -> Number:
-    return math.sqrt(value) if isinstance(value, float) and order == 2 else value ** (1 / order)

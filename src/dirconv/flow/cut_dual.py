@@ -300,14 +300,14 @@ def _interior(program: _Program) -> tuple[Tensor, int, bool]:
             return dq, (target - z * dq) / q - z
 
         dq, dz = direction(torch.zeros_like(q))
-        length = torch.minimum(_longest(q, dq), _longest(z, dz))
+        length = _longest(q, dq, z, dz)
         share = (q + length * dq) @ (z + length * dz) / (q @ z)
         dq, dz = direction(share**3 * mu - dq * dz)
-        length = torch.minimum(_longest(q, dq), _longest(z, dz))
-        if float(length) < SHORT:  # the second order was of no use: towards the centre
+        length = _longest(q, dq, z, dz)
+        if length < SHORT:  # the second order was of no use: towards the centre
             dq, dz = direction((0.5 * mu).expand(m))
-            length = torch.minimum(_longest(q, dq), _longest(z, dz))
-        length = (BOUNDARY * length).clamp(max=1.0)
+            length = _longest(q, dq, z, dz)
+        length = min(BOUNDARY * length, 1.0)
         q = q + length * dq
         q, z = q / q.sum(), z + length * dz
         slack, gradient, bend = _derivatives(program, q)
@@ -334,6 +334,7 @@ def _factor(h: Tensor, barrier: Tensor, proximal: float) -> tuple[Tensor | None,
     return None, root
 
 
-def _longest(x: Tensor, dx: Tensor) -> Tensor:
-    """Largest step along dx that keeps x ≥ 0, at most 2."""
-    return torch.where(dx < 0, -x / dx, math.inf).min().clamp(max=2.0)
+def _longest(q: Tensor, dq: Tensor, z: Tensor, dz: Tensor) -> float:
+    """Largest step along (dq, dz) that keeps q, z ≥ 0, at most 2."""
+    fall = -float(torch.cat([dq / q, dz / z]).min())
+    return 1 / fall if fall > 0.5 else 2.0

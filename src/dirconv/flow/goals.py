@@ -1,4 +1,4 @@
-"""Whether a step reaches a goal of `dirconv.goals.Stop`: for one run and for each run of a batch."""
+"""Whether a step reaches a goal of `dirconv.goals.Stop`."""
 
 from __future__ import annotations
 

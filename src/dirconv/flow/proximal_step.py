@@ -216,18 +216,22 @@ class ProximalStep:
     def _temperature(self, margins: Tensor) -> float:
         """T: the width of the softmin in units of margins at unit norm, −1/(s α′) with the slopes α = ln(−∂ℒ/∂p).
 
-        1/s for losses with an exponential tail, as margins grow; 0 where that is not resolved.
+        1/s for losses with an exponential tail, as margins grow, and 0 where that is not resolved; of the size of the
+        margins for ever with a polynomial tail.
         """
         typical = self._softmin(margins)
         ln_scale = self._problem.ln_scale
         if not typical > 0:
             return math.exp(-ln_scale)
-        if ln_scale + math.log(typical) > -math.log(HANDOVER):
-            return 0.0
         pair = torch.full((2, self._width), typical, dtype=torch.float64)
         pair[1] *= 1 + DIFFERENCE
         first, second = (float(self._loss.ln_slopes(p[None], ln_scale)[0, 0]) for p in pair)
-        return DIFFERENCE * typical / (first - second) if first > second else math.exp(-ln_scale)
+        if not math.isfinite(first - second):  # s p overflows
+            return 0.0
+        if not first > second:
+            return math.exp(-ln_scale)
+        temperature = DIFFERENCE * typical / (first - second)
+        return temperature if temperature > HANDOVER * typical else 0.0
 
     def _softmin(self, margins: Tensor) -> float:
         """Σ q p, q the softmin weights at `margins` (n (K−1),)."""

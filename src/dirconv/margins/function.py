@@ -7,58 +7,83 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.func import jvp, vmap
 
 from dirconv.margins import Pullback
 from dirconv.margins.jacobian import Jacobian
+
+NUMERICS = 1
+GOES_THROUGH = ("jacobian",)
 
 
 @dataclasses.dataclass(frozen=True)
 class FunctionMap:
     """W ↦ p(W), (D,) to (n, K−1), both float64, differentiated by autograd. Its Jacobian's rows are formed.
 
-    See `dirconv.margins.MarginMap` for the methods.
+    See `dirconv.margins.MarginMap` for the methods. With `data` the function is called with the rows of some examples
+    only, and each row of the Jacobian costs one example's gradient; without, every row costs one through all examples.
     """
 
-    function: Callable[[Tensor], Tensor]
+    function: Callable[..., Tensor]  # (W, *data) ↦ margins of the examples whose rows `data` holds
     degree: int | None
+    data: tuple[Tensor, ...] = ()  # a row an example, each; none where the function knows its examples
     unit: float = 2.0**-53
+
+    def margins(self, weights: Tensor, examples: Tensor | None = None) -> Tensor:
+        """p of these examples, or of all; differentiable."""
+        if examples is None:
+            return self.function(weights, *self.data)
+        if not self.data:
+            return self.function(weights)[examples]
+        return self.function(weights, *(part[examples] for part in self.data))
 
     def values(self, weights: Tensor, examples: Tensor | None = None) -> Tensor:
         with torch.no_grad():
-            margins = self.function(weights)
-        return margins if examples is None else margins[examples]
+            return self.margins(weights, examples)
 
     def linearize(self, weights: Tensor) -> tuple[Tensor, Pullback]:
-        leaf = weights.detach().clone().requires_grad_()
-        margins = self.function(leaf)
-        return margins.detach(), lambda q: torch.autograd.grad(margins, leaf, q, retain_graph=True)[0]
+        rows = self.rows(weights, None)
+        return rows.margins, rows.pullback
+
+    def rates(self, weights: Tensor, velocity: Tensor) -> Tensor:
+        """Directional derivatives ⟨∇p, velocity⟩, (n, K−1), by forward differentiation."""
+        with torch.no_grad():
+            return jvp(self.margins, (weights,), (velocity,))[1]
 
     def jacobian(self, weights: Tensor, examples: Tensor) -> tuple[Tensor, Jacobian]:
-        def twice(w: Tensor) -> tuple[Tensor, Tensor]:
-            margins = self.function(w)[examples]
-            return margins, margins
+        rows = self.rows(weights, examples)
+        return rows.margins, Jacobian.dense(rows.jacobian())
 
-        rows, margins = torch.func.jacrev(twice, has_aux=True)(weights.detach())
-        return margins, Jacobian.dense(rows.flatten(0, 1))
-
-    def rows(self, weights: Tensor, examples: Tensor) -> FunctionRows:
-        margins = self.values(weights, examples)
-        jacobian = torch.func.jacrev(lambda w: self.function(w)[examples])(weights.detach())
-        return FunctionRows(margins, jacobian.flatten(0, 1))
+    def rows(self, weights: Tensor, examples: Tensor | None) -> FunctionRows:
+        return FunctionRows(self, weights.detach().clone().requires_grad_(), examples)
 
     def precise(self) -> FunctionMap:
         return self
 
 
-@dataclasses.dataclass(frozen=True)
 class FunctionRows:
-    """See `dirconv.margins.Rows`, for the methods too."""
+    """See `dirconv.margins.Rows`, for the methods too. The rows are formed where they are asked for."""
 
-    margins: Tensor
-    jacobian: Tensor  # (m (K−1), D)
+    def __init__(self, of: FunctionMap, leaf: Tensor, examples: Tensor | None) -> None:
+        self._of, self._leaf, self._examples = of, leaf, examples
+        self._margins = of.margins(leaf, examples)
+        self.margins = self._margins.detach()
 
     def pullback(self, q: Tensor) -> Tensor:
-        return q.flatten() @ self.jacobian
+        return torch.autograd.grad(self._margins, self._leaf, q, retain_graph=True)[0]
 
     def gram(self) -> Tensor:
-        return self.jacobian @ self.jacobian.T
+        jacobian = self.jacobian()
+        return jacobian @ jacobian.T
+
+    def jacobian(self) -> Tensor:
+        """The rows, (m (K−1), D)."""
+        if not self._of.data:
+            each = torch.eye(self.margins.numel(), dtype=self.margins.dtype).view(-1, *self.margins.shape)
+            return torch.autograd.grad(self._margins, self._leaf, each, retain_graph=True, is_grads_batched=True)[0]
+        # every example has weights of its own: one backward pass then gives each one's gradient
+        data = [part if self._examples is None else part[self._examples] for part in self._of.data]
+        copies = self._leaf.detach().expand(len(self.margins), -1).requires_grad_()
+        margins = vmap(lambda w, *row: self._of.function(w, *(part[None] for part in row))[0])(copies, *data)
+        columns = [torch.autograd.grad(column.sum(), copies, retain_graph=True)[0] for column in margins.unbind(1)]
+        return torch.stack(columns, 1).flatten(0, 1)

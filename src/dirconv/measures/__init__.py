@@ -95,14 +95,8 @@ class Trajectory:
 
     @functools.cached_property
     def path(self) -> pd.DataFrame:
-        """The steps with tan ∠ of the velocity, ã = ℓ⁻¹(ℒ)/‖W‖^L (NaN without a degree) and whether ℒ < ℓ(0)."""
-        steps, degree = self.steps, self.train.degree
-        table = steps.assign(
-            tan=np.sqrt(np.maximum(1 - steps["cos"] ** 2, 0)) / steps["cos"],
-            smoothed_margin=np.nan if degree is None else _smoothed(steps, degree),
-            below=steps["ln_risk"] < self.loss.ln_at_zero,
-        )
-        return path_table(table)
+        """The steps with tan ∠ of the velocity, ã (NaN without a degree) and whether ℒ < ℓ(0)."""
+        return path_table(self.steps, self.train.degree, self.loss)
 
     @functools.cached_property
     def at_snapshots(self) -> pd.DataFrame:
@@ -134,15 +128,6 @@ class Trajectory:
             norm=1.0 if self.train.degree is None else norm,
             ln_scale=ln_scale,
         )
-
-
-def _smoothed(steps: pd.DataFrame, degree: int) -> pd.Series:
-    """ã, by logarithms where steps have them and it is positive: ℓ⁻¹(ℒ) and ‖W‖^L may overflow."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        plain = steps["unnormalised_margin"] / steps["norm"] ** degree
-    if "ln_margin" not in steps:  # recorded before the column was
-        return plain
-    return plain.where(steps["ln_margin"].isna(), np.exp(steps["ln_margin"] - degree * np.log(steps["norm"])))
 
 
 def exp(value: float) -> float:

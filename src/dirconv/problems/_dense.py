@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dirconv.losses import Loss
-    from dirconv.margins.ensemble import EnsembleMap
+    from dirconv.margins.function import FunctionMap
 
 NUMERICS = 1
-GOES_THROUGH = ("data.digits", "split", "ensemble_map", "losses")
+GOES_THROUGH = ("data.digits", "function_map", "losses", "split")
 PIXELS = 64
 LEAK = 0.1
 SOFTNESS = 0.5  # ε
@@ -213,15 +213,19 @@ def output(spec: Network, flat: Tensor, x: Tensor) -> Tensor:
     return hidden(spec, flat, x)[-1][:, 0]
 
 
-def margin_map(spec: Network, data: Data, loss: str) -> tuple[EnsembleMap, Loss]:
-    """The seeds' margin maps, and the loss of their margins: `cubic` is the exponential loss of cubed margins."""
+def margin_map(spec: Network, data: Data, loss: str) -> tuple[FunctionMap, Loss]:
+    """A seed's margin map, and the loss of its margins: `cubic` is the exponential loss of cubed margins.
+
+    data: one seed's (`Data.of`).
+    """
     from dirconv import losses
-    from dirconv.margins.ensemble import EnsembleMap
+    from dirconv.margins.function import FunctionMap
 
     cubic = loss == "cubic"
 
     def function(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        p = y * output(spec, flat, x)
+        p = (y * output(spec, flat, x))[:, None]
         return p**3 if cubic else p
 
-    return EnsembleMap(function, (data.x, data.y), degree(spec, loss)), losses.get("exponential" if cubic else loss)
+    found = FunctionMap(function, degree(spec, loss), (data.x, data.y))
+    return found, losses.get("exponential" if cubic else loss)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from dirconv.problems._flows import Kept
 
-NUMERICS = 1
+NUMERICS = 2
 GOES_THROUGH = ("geometry", "hard_margin", "small_flows", "small_networks")
 TABLES = ("path", "decomposition", "limit", "factors")
 
@@ -94,7 +94,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
         out = z
         for layer in _dense.layers(spec.shapes, flat):
             out = out @ layer.T
-        return out[:, 0]
+        return out
 
     data = [(examples(spec, seed),) for seed in seeds]
     runs = _flows.run(spec, margins, data, [start(spec, seed) for seed in seeds])

@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
+    from dirconv.flow import Step
     from dirconv.losses import Loss
-    from dirconv.margins.ensemble import EnsembleMap
+    from dirconv.margins.function import FunctionMap
     from dirconv.problems._flows import Kept
 
-NUMERICS = 1
-GOES_THROUGH = ("ensemble", "geometry", "robustness", "small_flows", "small_networks")
+NUMERICS = 2
+GOES_THROUGH = ("geometry", "losses", "robustness", "small_flows", "small_networks")
 TABLES = ("path", "start", "limit", "generalization")
 EVERY = 5  # steps between rows of `start`
 EVALUATED = 12  # rows of `generalization`
@@ -51,7 +52,6 @@ class Spec(_dense.Network):
     """Options of the problem."""
 
     name: Literal["dense"] = "dense"
-    land: float = 0.1
     loss: _dense.LossName = "exponential"
     attack: bool = False
 
@@ -60,82 +60,76 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     """See `dirconv.problems`."""
     from dirconv.problems import _flows
 
-    data = _dense.images(spec, seeds)
-    maps, loss = _dense.margin_map(spec, data, spec.loss)
-    first, starts = descend(maps, loss, _dense.start(spec, seeds), spec.descent)
-    return [
-        kept.followed(
-            start=starts[i],
-            limit=_limit(spec, kept, data.of(i)),
-            generalization=_generalization(spec, kept, data.of(i)),
-        )
-        for i, kept in enumerate(_flows.follow(maps, loss, first, spec))
-    ]
+    images, starts = _dense.images(spec, seeds), _dense.start(spec, seeds)
+    followed = []
+    for i, start in enumerate(starts):
+        data = images.of(i)
+        margin_map, loss = _dense.margin_map(spec, data, spec.loss)
+        first, rows = descend(margin_map, loss, start, spec.descent)
+        kept = _flows.follow(margin_map, loss, first, spec)
+        tables = {"limit": _limit(spec, kept, data), "generalization": _generalization(spec, kept, data)}
+        followed.append(kept.followed(start=rows, **tables))
+    return followed
 
 
-def descend(maps: EnsembleMap, loss: Loss, weights: Tensor, most: int) -> tuple[Tensor, list[list[dict[str, Any]]]]:
-    """Follow the flow from `weights` (S, D) until ℒ < ℓ(0), for at most `most` steps.
+def descend(margin_map: FunctionMap, loss: Loss, weights: Tensor, most: int) -> tuple[Tensor, list[dict[str, Any]]]:
+    """Follow the flow from `weights` (D,) until ℒ < ℓ(0), for at most `most` steps.
 
-    Returns the weights there, (S, D), and the rows of each seed's table `start`.
+    Returns the weights there, (D,), and the rows of the table `start`.
     """
-    import torch
-
-    from dirconv.flow import ensemble
     from dirconv.problems import _flows
 
-    torch.set_num_threads(1)
-    rows: list[list[dict[str, Any]]] = [[] for _ in weights]
-    inverse_speeds = [0.0] * len(weights)  # dt/ds of the mean loss
-    index = torch.arange(len(weights))  # of the seeds that still descend
-    taken = torch.zeros_like(index)
-    while len(index):
-        part, at = maps.of(index), weights[index]
-        margins = part.values(at)
-        ln_risk = ensemble.ln_risk(loss, margins)
-        ln_slope = torch.logsumexp(ensemble.slopes(loss, margins), 1)
-        speed = part.pullback(at, ensemble.softmin(loss, margins)).norm(dim=1) * ln_slope.exp() / margins.shape[1]
-        norm = at.norm(dim=1)
-        still = []
-        for j, seed in enumerate(index.tolist()):
-            step, s, time = int(taken[seed]), _flows.DESCENT * int(taken[seed]), 0.0
-            last = rows[seed][-1] if rows[seed] else None
-            inverse_speed = float(norm[j] / speed[j])
-            if last is not None:
-                time = last["time"] + (s - last["arc"]) * (inverse_speed + inverse_speeds[seed]) / 2
-            inverse_speeds[seed] = inverse_speed
-            below = float(ln_risk[j]) < loss.ln_at_zero
-            rows[seed].append(
-                {
-                    "step": step,
-                    "arc": s,
-                    "time": time,
-                    "ln_risk": float(ln_risk[j]),
-                    "norm": float(norm[j]),
-                    "smoothed_margin": loss.inverse(float(ln_risk[j])) / float(norm[j]) ** maps.degree,
-                    "train_error": float((margins[j] <= 0).double().mean()),
-                    "below": below,
-                }
-            )
-            if not below and (last is None or last["step"] < step) and step < most:
-                still.append(seed)
-        index, weights = torch.tensor(still, dtype=torch.int64), weights.clone()
-        if len(index):
-            weights[index], steps = ensemble.descend(maps.of(index), loss, weights[index], _flows.DESCENT, EVERY)
-            taken[index] += steps
-    return weights, rows
+    steps = []
+    for last in _flows.descend(margin_map, loss, weights, most):
+        if last.state.step % EVERY == 0:
+            steps.append(last)
+    if steps[-1] is not last:
+        steps.append(last)
+    return last.state.weights, _start(margin_map, loss, steps)
+
+
+def _start(margin_map: FunctionMap, loss: Loss, steps: list[Step]) -> list[dict[str, Any]]:
+    import torch
+
+    from dirconv.margins import error_rate
+    from dirconv.problems import _flows
+
+    rows: list[dict[str, Any]] = []
+    time = before = 0.0  # before: dt/ds of the mean loss at the last row
+    for step in steps:
+        margins, pullback = margin_map.linearize(step.state.weights)
+        ln_slope = float(torch.logsumexp(loss.ln_slopes(margins), 0))
+        speed = float(pullback(loss.weights(margins)).norm()) * math.exp(ln_slope) / len(margins)
+        arc, slowness = _flows.DESCENT * step.state.step, step.norm / speed if speed > 0 else math.inf
+        if rows:
+            time += (arc - rows[-1]["arc"]) * (slowness + before) / 2
+        before = slowness
+        rows.append(
+            {
+                "step": step.state.step,
+                "arc": arc,
+                "time": time,
+                "ln_risk": step.ln_risk,
+                "norm": step.norm,
+                "smoothed_margin": step.unnormalised_margin / step.norm**margin_map.degree,
+                "train_error": error_rate(margins),
+                "below": step.ln_risk < loss.ln_at_zero,
+            }
+        )
+    return rows
 
 
 def _limit(spec: Spec, kept: Kept, data: _dense.Data) -> pd.DataFrame:
     import torch
 
-    margins = kept.maps.values(kept.theta)
-    tau, ln_norm = kept.at["tau"].to_numpy(), np.log(kept.at["norm"].to_numpy())
-    p = margins * torch.from_numpy(np.exp(spec.degree * ln_norm))[:, None]
-    slopes = kept.loss.ln_slopes(p.reshape(-1, 1)).view_as(p)
-    pull = torch.logsumexp(slopes + p.clamp(min=1e-300).log(), 1).numpy()
+    margins, tau, ln_norm = kept.margins(), kept.at["tau"].to_numpy(), np.log(kept.at["norm"].to_numpy())
+    pull = []  # ln Σ |ℓ′(s p)| s p
+    for p, ln_scale in zip(margins, kept.ln_scales, strict=True):
+        parts = kept.loss.ln_slopes(p[:, None], ln_scale)[:, 0] + p.clamp(min=1e-300).log()
+        pull.append(float(torch.logsumexp(parts, 0)) + ln_scale)
     flips, returns = _flips(spec, kept, data)
     return kept.at.assign(
-        ln_time=ln_times(tau, 2 * ln_norm - math.log(spec.degree) - pull),
+        ln_time=ln_times(tau, 2 * ln_norm - math.log(spec.degree) - np.array(pull)),
         **kept.to_ends(),
         margin=margins.amin(1).numpy(),
         chords=chords(tau, kept.theta.numpy()),
@@ -181,7 +175,7 @@ def _generalization(spec: Spec, kept: Kept, data: _dense.Data) -> pd.DataFrame:
         trained = data.y * _dense.output(spec, theta, data.x)
         margins = data.y_test * _dense.output(spec, theta, data.x_test)  # at unit norm
         in_loss = margins**3 if spec.loss == "cubic" else margins
-        ln_risk = float(kept.loss.ln_risk((in_loss * row.norm**spec.degree)[:, None]))
+        ln_risk = float(kept.loss.ln_risk(in_loss[:, None], kept.ln_scales[row.snapshot]))
         rows.append(
             {
                 "below": row.ln_risk < kept.loss.ln_at_zero,

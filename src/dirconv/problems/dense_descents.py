@@ -14,9 +14,9 @@ adam          Adam (β = 0.9, 0.999; ε = 1e-8) on ℒ̄                        
 stability there: at 1 a quadratic with that curvature would just not diverge. The curvature of ln ℒ grows along the
 path, so that every constant step reaches the edge eventually.
 
-Table besides `path` (the flow's): `descents`, a row a method, step size and τ at which directions are compared (where
-the method first passes it), and a row for the last step: number of steps, ln ℒ, and the angles of the direction to the
-flow's at the same τ and at the flow's end.
+Table besides `path` (the flow's): `descents`, a row a method, step size and τ at which directions are compared (those
+on which the flow landed, where the method first passes them), and a row for the last step: number of steps, ln ℒ, and
+the angles of the direction to the flow's at the same τ and at the flow's end.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dirconv.losses import Loss
-    from dirconv.margins.ensemble import EnsembleMap
+    from dirconv.margins.function import FunctionMap
     from dirconv.problems._flows import Kept
 
-NUMERICS = 1
-GOES_THROUGH = ("ensemble", "geometry", "problem.dense", "small_flows", "small_networks")
+NUMERICS = 2
+GOES_THROUGH = ("geometry", "losses", "problem.dense", "small_flows", "small_networks")
 TABLES = ("path", "descents")
 MOMENTUM = 0.9
 ADAM = (0.9, 0.999, 1e-8)
@@ -87,75 +87,68 @@ def methods(spec: Spec) -> list[Method]:
 
 def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     """See `dirconv.problems`."""
-    import torch
-
     from dirconv.problems import _flows, dense
 
-    data = _dense.images(spec, seeds)
-    maps, loss = _dense.margin_map(spec, data, spec.loss)
-    first, _ = dense.descend(maps, loss, _dense.start(spec, seeds), spec.descent)
-    flows = _flows.follow(maps, loss, first, spec)
-    chosen = methods(spec)
-    sharpness = {log: curvature(maps, loss, first, log) for log in (False, True)}
-    rates = torch.empty(len(chosen), len(seeds), dtype=torch.float64)
-    for row, m in zip(rates, chosen, strict=True):
-        row[:] = m.rate if m.fraction is None else 2 * m.fraction / sharpness[m.name == LOGARITHMIC]
-    levels = np.round(np.arange(1, round(spec.tau / spec.land) + 1) * spec.land, 9)
-    run = _Descents(maps, loss, first, chosen, rates, levels, seeds)
-    run.run(spec.steps)
-    return [kept.followed(descents=run.rows(i, kept)) for i, kept in enumerate(flows)]
+    images, starts = _dense.images(spec, seeds), _dense.start(spec, seeds)
+    followed = []
+    for i, seed in enumerate(seeds):
+        margin_map, loss = _dense.margin_map(spec, images.of(i), spec.loss)
+        first, _ = dense.descend(margin_map, loss, starts[i], spec.descent)
+        flow = _flows.follow(margin_map, loss, first, spec)
+        chosen = methods(spec)
+        sharpness = {log: curvature(margin_map, loss, first, log) for log in (False, True)}
+        rates = [m.rate if m.fraction is None else 2 * m.fraction / sharpness[m.name == LOGARITHMIC] for m in chosen]
+        run = _Descents(margin_map, loss, first, chosen, rates, flow.at["tau"].to_numpy()[1:], seed)
+        run.run(spec.steps)
+        followed.append(flow.followed(descents=run.rows(flow)))
+    return followed
 
 
-def curvature(maps: EnsembleMap, loss: Loss, weights: Tensor, logarithmic: bool) -> Tensor:
-    """Largest eigenvalue of the Hessian of the mean loss, or of ln ℒ, at weights (S, D): (S,), by power iteration."""
+def curvature(margin_map: FunctionMap, loss: Loss, weights: Tensor, logarithmic: bool) -> float:
+    """Largest eigenvalue of the Hessian of the mean loss, or of ln ℒ, at weights (D,), by power iteration."""
     import torch
 
-    generator = torch.Generator().manual_seed(0)
-    v = torch.randn(weights.shape, generator=generator, dtype=weights.dtype)
-    eigenvalues = torch.zeros(len(weights), dtype=weights.dtype)
+    v = torch.randn(weights.shape, generator=torch.Generator().manual_seed(0), dtype=weights.dtype)
     leaf = weights.clone().requires_grad_()
-    margins = torch.func.vmap(maps.function)(leaf, *maps.data)
-    ln_risk = torch.stack([loss.ln_risk(p[:, None]) for p in margins])
-    value = ln_risk if logarithmic else ln_risk.exp() / margins.shape[1]
-    gradient = torch.autograd.grad(value.sum(), leaf, create_graph=True)[0]
+    margins = margin_map.margins(leaf)
+    ln_risk = loss.ln_risk(margins)
+    value = ln_risk if logarithmic else ln_risk.exp() / len(margins)
+    gradient = torch.autograd.grad(value, leaf, create_graph=True)[0]
     for _ in range(POWER_STEPS):
-        v = v / v.norm(dim=1, keepdim=True)
-        product = torch.autograd.grad((gradient * v).sum(), leaf, retain_graph=True)[0]
-        eigenvalues = (v * product).sum(1)
-        v = product
-    return eigenvalues.abs()
+        v = v / v.norm()
+        product = torch.autograd.grad(gradient @ v, leaf, retain_graph=True)[0]
+        eigenvalue, v = float(v @ product), product
+    return abs(eigenvalue)
 
 
 class _Descents:
-    """Every method from every seed's start in one batch of R = M S rows: row m S + s is method m from seed s."""
+    """Every method from one seed's start, as one batch of M rows, a row a method."""
 
     def __init__(
         self,
-        maps: EnsembleMap,
+        margin_map: FunctionMap,
         loss: Loss,
-        first: Tensor,  # (S, D), where every method starts
+        first: Tensor,  # (D,), where every method starts
         chosen: list[Method],
-        rates: Tensor,  # (M, S), η
+        rates: list[float],  # η of each
         levels: np.ndarray,  # values of τ at which directions are compared, increasing
-        seeds: list[int],
+        seed: int,
     ) -> None:
         import torch
 
-        self.loss, self.chosen, self.levels = loss, chosen, levels
-        self.count = len(first)
-        self.maps = maps.of(torch.arange(self.count).repeat(len(chosen)))
+        self.map, self.loss, self.chosen, self.levels = margin_map, loss, chosen, levels
         self.weights = first.repeat(len(chosen), 1)
-        self.rates = rates.reshape(-1, 1)
         self.first = self.weights.norm(dim=1)
-        self.random = [np.random.default_rng((seed, 2)) for seed in seeds]
-        self.examples = maps.data[0].shape[1]
-        self.orders = {m: np.empty((self.count, 0), dtype=np.int64) for m, method in enumerate(chosen) if method.batch}
+        self.random = np.random.default_rng((seed, 2))
+        self.examples = len(margin_map.data[0])
+        self.orders = {m: np.empty(0, dtype=np.int64) for m, method in enumerate(chosen) if method.batch}
         self.velocity = torch.zeros_like(self.weights)
         self.square = torch.zeros_like(self.weights)
 
         def column(values: list[float]) -> Tensor:
-            return torch.tensor(values, dtype=torch.float64).repeat_interleave(self.count)[:, None]
+            return torch.tensor(values, dtype=torch.float64)[:, None]
 
+        self.rates = column(rates)
         self.is_log = column([m.name == LOGARITHMIC for m in chosen]).bool()
         self.is_adam = column([m.name == "adam" for m in chosen]).bool()
         # V ← decay V + mix ∇
@@ -190,33 +183,31 @@ class _Descents:
                 return
 
     def _gradient(self) -> tuple[Tensor, Tensor]:
-        """Each row's gradient of ℒ̄, or of ln ℒ, (R, D), and ln ℒ before its step, (R,)."""
+        """Each row's gradient of ℒ̄, or of ln ℒ, (M, D), and ln ℒ before its step, (M,)."""
         import torch
 
-        from dirconv.flow import ensemble
-
         leaf = self.weights.detach().clone().requires_grad_()
-        margins = torch.func.vmap(self.maps.function)(leaf, *self.maps.data)
-        values = margins.detach()
-        slopes = ensemble.slopes(self.loss, values)
-        ln_risk = ensemble.ln_risk(self.loss, values)
+        margins = torch.func.vmap(self.map.margins)(leaf)
+        values = margins.detach()[..., 0]
+        slopes = self.loss.ln_slopes(values.reshape(-1, 1)).view_as(values)
+        ln_risk = torch.stack([self.loss.ln_risk(p[:, None]) for p in values])
         # −∂/∂p of the mean loss, or of ln ℒ
         q = (slopes - torch.where(self.is_log[:, 0], ln_risk, math.log(self.examples))[:, None]).exp()
         for m, order in self.orders.items():
-            part = slice(m * self.count, (m + 1) * self.count)
-            q[part] *= self._batch(m, order) * (self.examples / self.chosen[m].batch)
-        return -torch.autograd.grad(margins, leaf, q)[0], ln_risk
+            q[m] *= self._batch(m, order) * (self.examples / self.chosen[m].batch)
+        return -torch.autograd.grad(margins, leaf, q[..., None])[0], ln_risk
 
     def _batch(self, m: int, order: np.ndarray) -> Tensor:
-        """The method's next batch: (S, n), 1 for the examples in it and 0 for others."""
+        """The method's next batch: (n,), 1 for the examples in it and 0 for others."""
         import torch
 
         size = self.chosen[m].batch
-        if order.shape[1] < size:
-            order = np.stack([random.permutation(self.examples) for random in self.random])
-        batch, self.orders[m] = order[:, :size], order[:, size:]
-        mask = torch.zeros(self.count, self.examples, dtype=torch.float64)
-        return mask.scatter_(1, torch.from_numpy(batch), 1.0)
+        if len(order) < size:
+            order = self.random.permutation(self.examples)
+        batch, self.orders[m] = order[:size], order[size:]
+        mask = torch.zeros(self.examples, dtype=torch.float64)
+        mask[torch.from_numpy(batch)] = 1.0
+        return mask
 
     def _moved(self, gradient: Tensor, step: int) -> Tensor:
         import torch
@@ -236,13 +227,12 @@ class _Descents:
             self.points[row].append((float(level), step, ln_risk, directions(at), False))
             self.passed[row] += 1
 
-    def rows(self, seed: int, flow: Kept) -> list[dict[str, Any]]:
+    def rows(self, flow: Kept) -> list[dict[str, Any]]:
         """Of the seed's table `descents`."""
         tau, theta = flow.at["tau"].to_numpy(), flow.theta.numpy()
         rows = []
         for m, method in enumerate(self.chosen):
-            row = m * self.count + seed
-            for level, step, ln_risk, direction, last in self.points[row]:
+            for level, step, ln_risk, direction, last in self.points[m]:
                 w = direction.numpy()
                 reached_by_flow = 0 <= level <= tau[-1] + 1e-9
                 rows.append(
@@ -250,7 +240,7 @@ class _Descents:
                         "method": method.name,
                         "fraction": math.nan if method.fraction is None else method.fraction,
                         "batch": method.batch or self.examples,
-                        "step_size": float(self.rates[row, 0]),
+                        "step_size": float(self.rates[m, 0]),
                         "last": last,
                         "tau": level,
                         "steps": step,

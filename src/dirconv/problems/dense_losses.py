@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from dirconv.problems._flows import Kept
 
-NUMERICS = 1
+NUMERICS = 2
 GOES_THROUGH = ("geometry", "hard_margin", "small_flows", "small_networks")
 TABLES = ("path", "losses")
 FIRST = "exponential"  # the others are compared with it
@@ -58,13 +58,13 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
 
     from dirconv.problems import _flows
 
-    data = _dense.images(spec, seeds)
-    start = _dense.start(spec, seeds)
-    runs = {loss: _flows.follow(*_dense.margin_map(spec, data, loss), start, spec) for loss in spec.losses}
+    images, starts = _dense.images(spec, seeds), _dense.start(spec, seeds)
     followed = []
-    for i, first in enumerate(runs[FIRST]):
-        parts = [_compared(spec, loss, kept[i], first, data.of(i)) for loss, kept in runs.items()]
-        followed.append(first.followed(losses=pd.concat(parts, ignore_index=True)))
+    for i, start in enumerate(starts):
+        data = images.of(i)
+        runs = {loss: _flows.follow(*_dense.margin_map(spec, data, loss), start, spec) for loss in spec.losses}
+        parts = [_compared(spec, loss, kept, runs[FIRST], data) for loss, kept in runs.items()]
+        followed.append(runs[FIRST].followed(losses=pd.concat(parts, ignore_index=True)))
     return followed
 
 

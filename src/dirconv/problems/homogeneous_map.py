@@ -24,7 +24,7 @@ from dirconv.problems._options import Flowing
 if TYPE_CHECKING:
     from torch import Tensor
 
-NUMERICS = 1
+NUMERICS = 2
 GOES_THROUGH = ("small_flows",)
 TABLES = ("path", "decomposition", "limit")
 
@@ -82,7 +82,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     of_example = shape if of_tensor else (spec.dimension,) * spec.degree
 
     def margins(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return y * function(flat.view(of_weights), x)
+        return (y * function(flat.view(of_weights), x))[:, None]
 
     def examples(seed: int) -> tuple[np.ndarray, np.ndarray]:
         random = np.random.default_rng((seed, 0))
@@ -96,7 +96,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
     return [
         kept.followed(
             decomposition=kept.decomposition(),
-            limit=kept.at.assign(**kept.to_ends(), margin=kept.maps.values(kept.theta).amin(1).numpy()),
+            limit=kept.at.assign(**kept.to_ends(), margin=kept.margins().amin(1).numpy()),
         )
         for kept in _flows.run(spec, margins, [examples(seed) for seed in seeds], starts)
     ]

@@ -33,7 +33,7 @@ from dirconv.problems._options import Flowing
 if TYPE_CHECKING:
     from torch import Tensor
 
-NUMERICS = 1
+NUMERICS = 2
 GOES_THROUGH = ("geometry", "kernel", "small_flows")
 TABLES = ("path", "decomposition", "surfaces", "grid", "points")
 GRID = 61  # points on a side
@@ -98,7 +98,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
         return (x @ flat[: 3 * m].view(m, 3).T).clamp(min=0) @ flat[3 * m :] / m**0.5
 
     def margins(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return y * network(flat, x)
+        return (y * network(flat, x))[:, None]
 
     drawn = [examples(spec, seed) for seed in seeds]
     data = [(lifted(points), labels) for points, labels in drawn]

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from dirconv.problems._flows import Kept
 
-NUMERICS = 1
+NUMERICS = 2
 GOES_THROUGH = ("signed_measure", "small_flows")
 TABLES = ("path", "decomposition", "limit", "neurons", "atoms")
 AXES = ("x", "y", "z")
@@ -138,7 +138,7 @@ def follow(spec: Spec, seeds: list[int]) -> list[Followed]:
 
     def margins(flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
         hidden = (x @ flat[: m * d].view(m, d).T).clamp(min=0).square()
-        return y * (hidden @ (flat[m * d :] if spec.trained else fixed))
+        return (y * (hidden @ (flat[m * d :] if spec.trained else fixed)))[:, None]
 
     data = [examples(spec, seed) for seed in seeds]
     followed = []

@@ -1,11 +1,9 @@
-"""Step-size control, for one run and for a batch."""
+"""Step-size control."""
 
 import dataclasses
 import math
 
-import numpy as np
 import pytest
-import torch
 
 from dirconv.flow.control import StepControl
 
@@ -47,22 +45,3 @@ def test_the_planned_size_stands_after_a_step_that_was_cut_short_unless_the_erro
 def test_a_step_lands_on_every_multiple(planned, clock, expected):
     assert CONTROL.landing(planned, clock) == (pytest.approx(expected[0], abs=1e-15), expected[1])
     assert dataclasses.replace(CONTROL, land=None).landing(planned, clock) == (min(planned, 0.2), False)
-
-
-def test_a_batch_is_controlled_as_each_run_alone():
-    random = np.random.default_rng(0)
-    h, planned, clock = random.uniform(1e-3, 0.3, 50), random.uniform(1e-3, 0.3, 50), random.uniform(0, 1, 50)
-    error, order = 1e-3 * 10 ** random.uniform(-3, 3, 50), random.integers(1, 4, 50)
-    batch = [torch.from_numpy(values) for values in (h, planned, clock, error)]
-    sizes, lands = CONTROL.landing(batch[1], batch[2])
-    factors = CONTROL.factor(batch[3], torch.from_numpy(order))
-    accepted = CONTROL.after_accepted(batch[0], batch[1], factors)
-    rejected, accepts = CONTROL.after_rejected(batch[0], factors), CONTROL.accepts(batch[3])
-    for i in range(50):
-        factor = CONTROL.factor(float(error[i]), int(order[i]))
-        assert float(factors[i]) == pytest.approx(factor, rel=1e-6)  # a batch has its exponents in float32
-        factor = float(factors[i])
-        assert (float(sizes[i]), bool(lands[i])) == CONTROL.landing(float(planned[i]), float(clock[i]))
-        assert float(accepted[i]) == CONTROL.after_accepted(float(h[i]), float(planned[i]), factor)
-        assert float(rejected[i]) == CONTROL.after_rejected(float(h[i]), factor)
-        assert bool(accepts[i]) == CONTROL.accepts(float(error[i]))

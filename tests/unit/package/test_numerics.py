@@ -64,7 +64,7 @@ def test_a_raise_is_seen_by_the_stages_that_go_through_the_part_and_no_other(pac
     assert stages("network.alexnet") == {"homogeneity", "train", "flow", "measure", "probe"}
     assert stages("network.densenet") == set()
     assert stages("flow.proximal") == {"flow"}
-    assert stages("dual") == {"flow", "problem"}  # the one engine and the batched one
+    assert stages("dual") == {"flow"} and stages("cut_dual") == {"problem"}  # of `proximal` and of `bundle`
     assert stages("measure.path") == {"measure"}
     assert stages("hard_margin") == {"problem"}
     assert stages("tail_statistics") == {"claim", "calibrate"}
