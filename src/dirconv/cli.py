@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import json
 import os
 import sys
@@ -146,7 +147,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage; the exit code."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 lacks some of our signs
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that is not UTF-8 lacks some of our signs
+        sys.stdout.reconfigure(errors="backslashreplace")
     warnings.filterwarnings("ignore", message=".*torch.jit.script.*")  # torch's own, on the way to forward mode
     try:
         words = sys.argv[1:] if arguments is None else arguments

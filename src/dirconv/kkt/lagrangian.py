@@ -28,7 +28,7 @@ from dirconv.margins.function import FunctionMap
 from dirconv.margins.jacobian import Jacobian
 
 NUMERICS = 1
-GOES_THROUGH = ("jacobian", "kkt")
+GOES_THROUGH = ("function_map", "jacobian", "kkt")
 RIDGE = 1e-12  # added to J Jᵀ relative to its mean diagonal entry, for examples that are there twice
 
 
