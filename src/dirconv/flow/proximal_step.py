@@ -32,13 +32,14 @@ GOES_THROUGH = ("cut_dual", "cuts", "jacobian", "losses")
 ROUNDS = 24  # until a step settles, at most
 SETTLED = 0.3  # share of a step's length that one more round may move its end by, at a kink,
 SETTLED_ERROR = 10.0  # and share of the allowed local error
+STILL = 1e-4  # speed, in rad per unit of τ, that is not resolved there: the flow has all but come to rest
 SOLVED = 0.1  # the same shares, both, where the map is smooth
 EXPLAINED = 0.5  # share of the local error by which rows at the end may move it where no kink is seen
-FALL = 0.1  # of the rise that a step promises, by which the smooth minimum of the margins may fall: never, on the flow
+FALL = 0.1  # share of itself by which the smooth minimum of the margins may fall in a step; along the flow it rises
 RENEWED = 0.5  # of what gradients taken anew moved the end by, the share that the next may where the map is smooth
-ROUNDING = 1e-11  # relative, by which an end may always move, and margins fall
+ROUNDING = 1e-11  # relative, by which an end may always move
 MISMATCH = 0.05  # share of a step's rise, κ ‖Σ q g‖², by which the model of a margin may be wrong at a trial point
-SHARE = 0.3  # of the way from the last trial point to where the dual leads, at which margins are tried, at a kink
+SHARE = 0.5  # of the way from the last trial point to where the dual leads, at which margins are tried, at a kink
 NEAR = 0.02  # margins up to this share of the smallest one's rise above it are cut there if it is,
 LIGHT = 1e-2  # and those of more than this share of an even weight
 WEIGHT = 1e-9  # that counts as weight
@@ -137,8 +138,8 @@ class ProximalStep:
                 margins = self._evaluate(x)
                 everyone, again = self._everyone(x, margins, temperature)
                 if not bool(again.any()):
-                    level, gain = self._softmin(everyone), reach * float(velocity @ velocity)
-                    if self._softmin(self._before) - level > max(FALL * gain, ROUNDING * abs(level)):
+                    level_before = self._softmin(self._before)
+                    if level_before - self._softmin(everyone) > FALL * abs(level_before):
                         raise Unsettled
                     break
             whole = near or not kinked
@@ -203,7 +204,7 @@ class ProximalStep:
     def _settled(self, length: float, kinked: bool) -> float:
         """How far the last round may have moved the end of a step that stands."""
         if kinked:
-            return max(min(SETTLED_ERROR * self._problem.local, SETTLED * length), ROUNDING)
+            return max(min(SETTLED_ERROR * self._problem.local, SETTLED * length), STILL * self._problem.share)
         return max(SOLVED * min(self._problem.local, length), ROUNDING)
 
     def _explained(self, length: float) -> float:

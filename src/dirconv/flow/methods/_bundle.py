@@ -13,13 +13,12 @@ from dirconv.flow import State, Step, Underflow, backward
 from dirconv.flow.control import StepControl
 from dirconv.flow.methods.bundle import Spec
 from dirconv.flow.point import LARGEST_LN, advance, record, resolution
-from dirconv.flow.proximal_step import Problem, ProximalStep, Solution, Unsettled, gradient
+from dirconv.flow.proximal_step import ROUNDS, Problem, ProximalStep, Solution, Unsettled, gradient
 from dirconv.losses import Loss
 from dirconv.margins import MarginMap
 
 SMALLEST_STEP = 1e-13  # in the clock
 UNSETTLED = 0.5  # factor on the size of a step that did not settle
-SLOW = 12  # rounds above which the next step is not longer
 WINDOW = 0.3  # margins up to (1 + window) times the smallest take part in a first step
 WIDER = 2.0  # factor on how far above the smallest margin those were, at a step's start, that had weight at its end
 NARROWEST = 0.01  # of that, relative to the smallest margin
@@ -79,8 +78,7 @@ class Flow:
                 rejected += 1
                 self._next(self.control.after_rejected(h, factor))
                 continue
-            if end.rounds > SLOW:
-                factor = min(factor, 1.0)
+            factor = min(factor, (ROUNDS / end.rounds) ** 0.5)  # a step that took many is near what can be settled
             self._accept(end, h, lands, self.control.after_accepted(h, self.state.step_size, factor))
             yield self._record(step_size=h, error=error, rejected=rejected, landed=lands)[0]
             rejected = 0
