@@ -28,6 +28,12 @@ def test_max_margin(angle, gap, verdict):
     assert judged_claim("deep_linear_max_margin", limit=limit(gap, angle=angle)).verdict == verdict
 
 
+@pytest.mark.parametrize(("end", "verdict"), [(1e-15, SUPPORTED), (1e-3, INCONCLUSIVE)])
+def test_three_points_say_no_rate_but_a_small_angle_is_small(end, verdict):
+    table = limit(angle=end).iloc[:3]
+    assert judged_claim("deep_linear_max_margin", limit=table).verdict == verdict
+
+
 @pytest.mark.parametrize(
     ("ratio", "gap", "verdict"),
     [
