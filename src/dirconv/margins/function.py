@@ -42,7 +42,7 @@ class FunctionMap:
             return self.margins(weights, examples)
 
     def linearize(self, weights: Tensor) -> tuple[Tensor, Pullback]:
-        rows = self.rows(weights, None)
+        rows = FunctionRows(self, weights, None)
         return rows.margins, rows.pullback
 
     def rates(self, weights: Tensor, velocity: Tensor) -> Tensor:
@@ -54,8 +54,8 @@ class FunctionMap:
         rows = self.rows(weights, examples)
         return rows.margins, Jacobian.dense(rows.jacobian())
 
-    def rows(self, weights: Tensor, examples: Tensor | None) -> FunctionRows:
-        return FunctionRows(self, weights.detach().clone().requires_grad_(), examples)
+    def rows(self, weights: Tensor, examples: Tensor) -> FunctionRows:
+        return FunctionRows(self, weights, examples)
 
     def precise(self) -> FunctionMap:
         return self
@@ -64,9 +64,10 @@ class FunctionMap:
 class FunctionRows:
     """See `dirconv.margins.Rows`, for the methods too. The rows are formed where they are asked for."""
 
-    def __init__(self, of: FunctionMap, leaf: Tensor, examples: Tensor | None) -> None:
-        self._of, self._leaf, self._examples = of, leaf, examples
-        self._margins = of.margins(leaf, examples)
+    def __init__(self, of: FunctionMap, weights: Tensor, examples: Tensor | None) -> None:
+        """examples: None for all."""
+        self._of, self._leaf, self._examples = of, weights.detach().clone().requires_grad_(), examples
+        self._margins = of.margins(self._leaf, examples)
         self.margins = self._margins.detach()
 
     def pullback(self, q: Tensor) -> Tensor:
