@@ -26,7 +26,7 @@ from dirconv.problems._options import Flowing
 NUMERICS = 2
 GOES_THROUGH = ("flow", "flow.bundle", "flow.rk4", "function_map", "geometry", "losses", "point", "rates")
 DESCENT = 0.02  # step size before ℒ < ℓ(0), in relative arc length
-MOST_STEPS = 100_000
+MOST_STEPS = 2_000  # several times what a flow to τ = 20 takes; one whose steps do not settle ends here
 
 
 @dataclasses.dataclass(frozen=True)
