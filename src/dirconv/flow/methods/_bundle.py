@@ -152,7 +152,9 @@ class Flow:
         # those that the step was solved for: at the point itself an error of 1/s in a margin changes its weight e-fold
         q = memory["shares"] if "shares" in memory else self.loss.weights(margins, ln_scale)
         v = gradient(self.map, x, q)
-        cos_point = float(x @ v / (x.norm() * v.norm()))  # NaN where the gradient vanishes: all units are dead
+        size = float(v.norm())
+        # NaN where the gradient vanishes, or its square does: all units are dead
+        cos_point = float(x @ v / x.norm()) / size if size > 0 else math.nan
         if float(memory.get("temperature", 1.0)) == 0:
             measured["temperature"] = 0.0
         step = record(
