@@ -14,13 +14,14 @@ import numpy as np
 
 from dirconv.figures import Drawing, Figure, Source, Table, stack, style
 
-NUMERICS = 1
+NUMERICS = 2
 FIGURE = Figure(tables=("path", "descents"), claimed=True)
 COLUMNS = ["run", "network", "seed", "method", "fraction", "batch", "step_size", "last", "tau", "steps", "ln_risk",
            "angle", "label"]  # fmt: skip
 NAMES = {"gd": "descent of ℒ", "ln_gd": "descent of ln ℒ", "sgd": "SGD", "momentum": "momentum", "adam": "Adam"}
 FRACTIONS = {"gd": (0.25,), "ln_gd": (0.25, 1.0)}  # step sizes, as shares of 2/λ, of the panels over τ and steps
-COMPARED_AT = {"gd": (0.02, 0.06), "ln_gd": (0.1, 0.3)}  # τ of the panels over the step size
+COMPARED_AT = {"gd": (0.02, 0.06), "ln_gd": (0.1, 0.3)}  # the panels over the step size show the landings nearest to
+LANDED = 6  # decimal places to which the τ of a landing are the same for all seeds
 
 
 def draw(sources: list[Source]) -> Drawing:
@@ -30,6 +31,7 @@ def draw(sources: list[Source]) -> Drawing:
         rows = source.tables["descents"]
         parts.append(rows.assign(label=[_label(row) for row in rows.itertuples()], **source.identity))
     table = stack(parts, COLUMNS)
+    table["tau"] = table["tau"].round(LANDED)
 
     picture, axes = style.panels(2, 2, 5.2)
     runs = list(dict.fromkeys(table["run"]))
@@ -74,21 +76,23 @@ def _label(row) -> str | None:
 
 
 def _step_sizes(axes, table: Table, ln_at_zero: float) -> None:
-    """The angle to the flow at given τ against the step size; open circles where ln ℒ > ln ℓ(0)."""
+    """The angle to the flow, at landings near given τ, against the step size; open circles where ln ℒ > ln ℓ(0)."""
     import seaborn
 
     colours = seaborn.color_palette("colorblind")
     medians = []
     for (method, taus), colour in zip(COMPARED_AT.items(), (colours[0], colours[3]), strict=True):
         for tau, line in zip(taus, ("-", (0, (1, 1))), strict=True):
-            rows = table[(table["method"] == method) & np.isclose(table["tau"], tau)]
+            rows = table[table["method"] == method]
             if rows.empty:
                 continue
+            nearest = rows["tau"].iloc[(rows["tau"] - tau).abs().argmin()]
+            rows = rows[rows["tau"] == nearest]
             groups = rows.groupby("fraction")
             angle = groups["angle"].agg(["median", "min", "max"])
             above = angle.index[groups["ln_risk"].median() > ln_at_zero]
             axes.plot(angle.index, angle["median"], "o", linestyle=line, color=colour, markersize=3,
-                      label=f"{NAMES[method]}, τ = {tau:g}")  # fmt: skip
+                      label=f"{NAMES[method]}, τ = {nearest:.2g}")  # fmt: skip
             axes.plot(above, angle.loc[above, "median"], "o", color=colour, markerfacecolor="white", markersize=3.6)
             axes.fill_between(angle.index, angle["min"], angle["max"], color=colour, alpha=0.15, linewidth=0)
             medians.append(angle["median"])
