@@ -5,7 +5,6 @@ import pytest
 
 from dirconv import flow
 from dirconv.goals import Stop
-from dirconv.margins.function import FunctionMap
 from dirconv.problems import _dense, dense
 
 SEED, TAU, DEGREE = 10, 4.0, 2
@@ -17,16 +16,14 @@ def taken():
     """Every step from ℒ = ℓ(0) to τ = 4, of two layers, 32 ReLUs and 60 digits, odd against even."""
     spec = dense.Spec()
     assert (spec.layers, spec.width, spec.examples, spec.activation) == (2, 32, 60, "relu")
-    data = _dense.images(spec, [SEED])
-    maps, loss = _dense.margin_map(spec, data, "exponential")
-    first, _ = dense.descend(maps, loss, _dense.start(spec, [SEED]), spec.descent)
-    x, y = data.x[0], data.y[0]
-    found = FunctionMap(lambda w: (y * _dense.output(spec, w, x))[:, None], DEGREE)
+    found, loss = _dense.margin_map(spec, _dense.images(spec, [SEED]).of(0), "exponential")
+    assert found.degree == DEGREE
+    first, _ = dense.descend(found, loss, _dense.start(spec, [SEED])[0], spec.descent)
     options = {"method": "bundle", "tolerance": TOLERANCE, "largest_step": 0.1, "land": LAND}
     chosen, stop, state = (
         flow.specification(options, "flow"),
         Stop(tau=TAU, steps=10_000),
-        flow.State.at_start(first[0]),
+        flow.State.at_start(first),
     )
     steps = [event.step for event in flow.follow(found, loss, chosen, stop, state)]
     assert steps[-1].tau >= TAU * (1 - 1e-9)
