@@ -24,6 +24,8 @@ WIDER = 2.0  # factor on how far above the smallest margin those were, at a step
 NARROWEST = 0.01  # of that, relative to the smallest margin
 CANCELLATION = 5e-6  # ‖Σ q g‖²/(‖q‖ Σ q ‖g‖²) from which products in float32 do: their rounding, 5·10⁻⁸, is 1 % of it
 TINY = 1e-30  # keeps a quotient finite where −∇ℒ is at right angles to W
+BEGUN = 0.3  # rad, of the path, until which the allowed local error grows in proportion to it,
+FIRST = 0.01  # and share of it that is allowed at the start
 WEIGHTY = 1e-6  # share of an even weight that counts as weight
 
 
@@ -33,9 +35,8 @@ class Flow:
     def __init__(self, margin_map: MarginMap, loss: Loss, spec: Spec, state: State, goal: float) -> None:
         self.map, self.precise, self.loss = margin_map, margin_map.precise(), loss
         self.degree = margin_map.degree
-        self.local = spec.tolerance**1.5
         self.control = StepControl(
-            tolerance=self.local,
+            tolerance=spec.tolerance**1.5,
             largest_step=spec.largest_step,
             smallest_step=SMALLEST_STEP,
             per_doubling=None if self.degree is None else spec.land,
@@ -73,8 +74,9 @@ class Flow:
                 continue
             points = self.state.memory["points"]
             error = backward.local_error(points, clocks, h, end.x, self.degree is not None)
-            factor = self.control.factor(error, len(points))
-            if not self.control.accepts(error):
+            relative = error / self.local * self.control.tolerance
+            factor = self.control.factor(relative, len(points))
+            if not self.control.accepts(relative):
                 rejected += 1
                 self._next(self.control.after_rejected(h, factor))
                 continue
@@ -82,6 +84,12 @@ class Flow:
             self._accept(end, h, lands, self.control.after_accepted(h, self.state.step_size, factor))
             yield self._record(step_size=h, error=error, rejected=rejected, landed=lands)[0]
             rejected = 0
+
+    @property
+    def local(self) -> float:
+        """The allowed local error of the next step: (9b.4) of docs/flow.md."""
+        share = 1.0 if self.degree is None else min(1.0, max(self.state.path_length / BEGUN, FIRST))
+        return share * self.control.tolerance
 
     @property
     def _clocks(self) -> list[float]:

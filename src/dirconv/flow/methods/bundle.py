@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from dirconv.losses import Loss
     from dirconv.margins import MarginMap
 
-NUMERICS = 2
+NUMERICS = 3
 GOES_THROUGH = ("backward", "point", "proximal_step", "step_control")
 
 
