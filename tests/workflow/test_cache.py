@@ -120,4 +120,4 @@ def test_a_study_file_stands_alone(fresh):
     jobs = fresh.planned("audit", study="config/lone.yaml")
     assert jobs == {"homogeneity": 1, "claim": 1, "calibration": 1, "figure": 1, "audit": 1}
     default = fresh.planned(study=None)
-    assert default["flow"] == 9
+    assert default["flow"] == 12

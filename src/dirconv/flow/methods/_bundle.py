@@ -87,7 +87,7 @@ class Flow:
 
     @property
     def local(self) -> float:
-        """The allowed local error of the next step: (9b.4) of docs/flow.md."""
+        """The allowed local error of the next step: docs/flow.md, (9b.12)."""
         share = 1.0 if self.degree is None else min(1.0, max(self.state.path_length / BEGUN, FIRST))
         return share * self.control.tolerance
 
