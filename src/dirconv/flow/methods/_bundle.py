@@ -24,7 +24,7 @@ WIDER = 2.0  # factor on how far above the smallest margin those were, at a step
 NARROWEST = 0.01  # of that, relative to the smallest margin
 CANCELLATION = 5e-6  # ‖Σ q g‖²/(‖q‖ Σ q ‖g‖²) from which products in float32 do: their rounding, 5·10⁻⁸, is 1 % of it
 TINY = 1e-30  # keeps a quotient finite where −∇ℒ is at right angles to W
-BEGUN = 0.3  # rad, of the path, until which the allowed local error grows in proportion to it,
+BEGUN = 1.0  # rad, of the path, until which the allowed local error grows in proportion to it,
 FIRST = 0.01  # and share of it that is allowed at the start
 WEIGHTY = 1e-6  # share of an even weight that counts as weight
 
