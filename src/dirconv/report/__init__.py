@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -30,7 +32,15 @@ def markdown(audit: dict[str, Any], folder: Path) -> str:
 
 def html(audit: dict[str, Any]) -> str:
     """The audit as one HTML file that needs no other: pictures are inside. UserError if one is missing."""
-    return _environment(autoescape=True).get_template("audit.html.j2").render(_view.page(audit, _view.embedded))
+    template = _environment(autoescape=True).get_template("audit.html.j2")
+    return template.render(_view.page(audit, _view.embedded), style=_inline("page.css"), script=_inline("page.js"))
+
+
+def _inline(name: str) -> dict[str, Markup]:
+    """A style sheet or script beside this file, and the hash by which the page's content security policy admits it."""
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"text": Markup(text), "hash": Markup(f"'sha256-{digest}'")}
 
 
 def _environment(**options: Any) -> Environment:

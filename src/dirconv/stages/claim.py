@@ -43,6 +43,7 @@ def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) 
         "verdict": whole.verdict,
         "agrees": None if claim.expected == "open" else whole.verdict == claim.expected,
         "reason": whole.reason,
+        "unmet": whole.unmet,
         "statistic": {**statistic, "threshold": claim.thresholds[rule.threshold]},
         "seeds": {key: dataclasses.asdict(outcome) for key, outcome in outcomes.items()},
         "evidence": [{"path": str(file), "sha256": artifacts.sha256(file)} for file in files],
