@@ -251,7 +251,7 @@ def _problem(problem: dict[str, Any]) -> dict[str, Any]:
     return {
         **problem,
         "problem": _words.options(problem["problem"], "name"),
-        "seeds": f"{len(problem['seeds'])} ({', '.join(str(seed) for seed in problem['seeds'])})",
+        "seeds": f"{len(problem['seeds'])} ({_words.runs(problem['seeds'])})",
         "stop": ", ".join(f"{stop.replace('_', ' ')} {count}" for stop, count in stops.items()),
         "machine": _machine(problem["machine"]),
     }

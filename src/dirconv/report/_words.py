@@ -61,6 +61,17 @@ def options(values: Mapping[str, Any], name: str) -> str:
     return f"{values[name]} ({listed(rest).replace('_', ' ')})" if rest else str(values[name])
 
 
+def runs(numbers: list[int]) -> str:
+    """1, 3 to 7: whole numbers, three or more in a row by the first and the last of them."""
+    rows: list[list[int]] = []
+    for number in sorted(numbers):
+        if rows and number == rows[-1][-1] + 1:
+            rows[-1].append(number)
+        else:
+            rows.append([number])
+    return ", ".join(f"{row[0]} to {row[-1]}" if len(row) > 2 else ", ".join(map(str, row)) for row in rows)
+
+
 def count(amount: int, noun: str) -> str:
     """1 claim, 2 claims."""
     return f"{amount} {noun}{'' if amount == 1 else 's'}"

@@ -13,136 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from made_up_audit import claim, every_part, made_up
 
 from dirconv import report
 from dirconv.errors import UserError
 from dirconv.report import _words
 
-MACHINE = {"processor": "A <fast> one", "cores": 2, "system": "Linux x86_64", "python": "3.11.7", "device": "cpu"}
 VOID = {"meta", "link", "img", "br", "input"}
-
-
-def claim(name: str, figure: str, **changes: Any) -> dict[str, Any]:
-    """A claim of an audit, supported as expected by two seeds."""
-    outcome = {"verdict": "supported", "value": 1.5, "low": 1.2, "high": 1.8, "reason": "p > 1 & little remains"}
-    members = ("alexnet/seed0", "alexnet/seed1")
-    return {
-        "id": name,
-        "part": "paper",
-        "checks_claim": None,
-        "title": f"Title of {name}",
-        "source": "A paper | Theorem 1",
-        "statement": "If a < b then ‖W_k‖ → ∞ & *more*",
-        "assumptions": ["ℒ(W₀) < ℓ(0)", "homogeneous"],
-        "expected": "supported",
-        "must_be": [],
-        "verdict": "supported",
-        "agrees": True,
-        "reason": "p > 1 & little remains",
-        "unmet": "",
-        "finds": ["it converges <fast>", "it goes on"],
-        "statistic": {
-            **{"name": "exponent p", "symbol": "P", "value": 1.5, "low": 1.2, "high": 1.8},
-            **{"threshold": 1.0, "relation": "above", "bound": 1.0, "other": 0.75},
-        },
-        "networks": {"alexnet": {"name": "AlexNet", "data": "CIFAR-10, JPEG copy"}},
-        "thresholds": {"exponent": 1.0, "remaining": 0.3},
-        "figure": figure,
-        "redraw": f"uv run snakemake --cores all --force {figure}",
-        "target": f"uv run snakemake --cores all claim_{name}",
-        "seeds": {member: dict(outcome) for member in members},
-        "stale": [],
-        "judged": "Supported: at most one half.",
-        "evidence": [
-            {"path": f"results/small/measures/{member}/path.parquet", "sha256": f"{i}a" * 32}
-            for i, member in enumerate(members)
-        ],
-        **changes,
-    }
-
-
-def problem() -> dict[str, Any]:
-    """A small problem of an audit."""
-    return {
-        "problem": {"name": "deep_linear", "depth": 2},
-        "data": "30 points",
-        "degree": 2,
-        "loss": "exponential",
-        "seeds": [0, 1],
-        "stops": ["tau", "step_underflow"],
-        "median": {"steps": 80, "evaluations": 200, "log10_risk": None, "tau": 9.0, "zeta": 0.5, "cos": 0.25},
-        "machine": MACHINE,
-        "created": "2026-11-24T02:44:15+00:00",
-        "stale": False,
-    }
-
-
-def run(seed: int) -> dict[str, Any]:
-    """A run of an audit."""
-    return {
-        "model": {"name": "alexnet", "width": 0.25, "biases": False},
-        "degree": 6,
-        "loss": "logistic",
-        "seed": seed,
-        "method": {"method": "descent", "tolerance": 1e-5},
-        "stop": "log_inverse_risk",
-        "summary": {
-            "steps": 1234,
-            "evaluations": 5678,
-            "log10_risk": -12.34567,
-            "tau": 0.0123456,
-            "zeta": 3.1e-7,
-            "cos": 0.99999876,
-        },
-        "machine": MACHINE,
-        "created": "2026-11-24T02:44:15+00:00",
-        "stale": False,
-    }
-
-
-def scores() -> list[dict[str, Any]]:
-    """A family and the whole, for one claim."""
-    counts = {"cases": 600, "wrong_supported": 3, "wrong_contradicted": 0, "inconclusive": 150}
-    return [{"claim": "alignment", "family": family, **counts} for family in ("all", "spiral")]
 
 
 @pytest.fixture
 def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """An audit of three claims and two pictures, in a folder that stands for the root of the repository."""
+    """An audit in a folder that stands for the root of the repository."""
     monkeypatch.chdir(tmp_path)
-    folder = Path("figures/small")
-    folder.mkdir(parents=True)
-    for name, colour in (("path_length", (200, 30, 30)), ("risk", (30, 30, 200))):
-        Image.new("RGB", (4, 3), colour).save(folder / f"{name}.png")
-    return {
-        "study": "small",
-        "results": "results/small",
-        "title": "A <small> study",
-        "created": "2026-11-24T02:46:00+00:00",
-        "version": "0.1.0",
-        "machine": MACHINE,
-        "versions": {"dirconv": "0.1.0", "torch": "2.15.0"},
-        "data": {
-            "digits": {
-                "variant": "digits <8×8>",
-                "classes": ["0 + 2", "1 + 3"],
-                "counts": {"train": {"0": 39, "2": 40, "1": 41, "3": 1000}, "test": {"0": 1, "2": 2, "1": 3, "3": 4}},
-                "source_sha256": "f" * 64,
-            }
-        },
-        "registry": "config/claims.yaml",
-        "configuration": "config/small.yaml",
-        "command": "uv run snakemake --cores all --configfile config/small.yaml",
-        "runs": {"alexnet/seed0": run(0), "alexnet/seed1": run(1)},
-        "problems": {"deep_linear_2": problem()},
-        "calibration": {which: scores() for which in ("held_out", "mixed", "tuning")},
-        "claims": [
-            claim("direction_converges", "figures/small/path_length.png", must_be=["supported", "inconclusive"]),
-            claim("margins", "figures/small/path_length.png"),
-            claim("risk", "figures/small/risk.png", expected="open", agrees=None),
-        ],
-    }
+    return made_up()
 
 
 class Page(html.parser.HTMLParser):
@@ -431,6 +315,12 @@ def test_numbers_are_short_and_say_what_they_are(value, said):
     assert _words.number(value) == said
 
 
+def test_seeds_in_a_row_are_written_by_their_ends():
+    assert _words.runs([12, 10, 11]) == "10 to 12"
+    assert _words.runs([1, 2, 5, 7, 8, 9, 10]) == "1, 2, 5, 7 to 10"
+    assert _words.runs([]) == ""
+
+
 def test_interval_that_says_nothing_is_left_out():
     assert _words.interval(1.0, None, None) == ""
     assert _words.interval(1.0, 1.0, 1.0) == ""
@@ -448,16 +338,7 @@ def test_a_page_links_to_other_studies(audit):
 @pytest.fixture
 def with_checks(audit) -> dict[str, Any]:
     """The audit with a claim of each part, out of order, and with two checks of the first claim."""
-    path, risk = (f"figures/small/{name}.png" for name in ("path_length", "risk"))
-    audit["claims"] = [
-        claim("hat", risk, part="control", expected="contradicted", verdict="contradicted", must_be=["contradicted"]),
-        claim("asked", path, part="reviewer"),
-        *audit["claims"],
-        claim("by_chords", path, checks_claim="direction_converges", verdict="inconclusive", agrees=False),
-        claim("at_half", path, checks_claim="direction_converges"),
-        claim("beyond", path, part="extension", expected="open", agrees=None),
-    ]
-    return audit
+    return every_part(audit)
 
 
 def test_parts_stand_in_order_and_checks_inside_their_claim(with_checks):
