@@ -58,7 +58,7 @@ class Page:
                 self.requests.append(told["request"]["url"])
             case "Runtime.exceptionThrown", told:
                 self.errors.append(json.dumps(told["exceptionDetails"]))
-            case "Log.entryAdded", told:
+            case "Log.entryAdded", told if told["entry"]["level"] == "error":
                 self.errors.append(told["entry"]["text"])
             case "Runtime.consoleAPICalled", told:
                 self.errors.append(json.dumps(told["args"]))

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from PIL import Image
+
+from dirconv import artifacts
 
 MACHINE = {"processor": "A <fast> one", "cores": 2, "system": "Linux x86_64", "python": "3.11.7", "device": "cpu"}
 
@@ -29,10 +33,8 @@ def claim(name: str, figure: str, **changes: Any) -> dict[str, Any]:
         "reason": "p > 1 & little remains",
         "unmet": "",
         "finds": ["it converges <fast>", "it goes on"],
-        "statistic": {
-            **{"name": "exponent p", "symbol": "P", "value": 1.5, "low": 1.2, "high": 1.8},
-            **{"threshold": 1.0, "relation": "above", "bound": 1.0, "other": 0.75},
-        },
+        "statistic": {"name": "exponent p", "value": 1.5, "low": 1.2, "high": 1.8, "threshold": 1.0},
+        "against": {"symbol": "P", "relation": "above", "bound": 1.0, "other": 0.75},
         "networks": {"alexnet": {"name": "AlexNet", "data": "CIFAR-10, JPEG copy"}},
         "thresholds": {"exponent": 1.0, "remaining": 0.3},
         "figure": figure,
@@ -142,3 +144,23 @@ def every_part(audit: dict[str, Any]) -> dict[str, Any]:
         claim("beyond", path, part="extension", expected="open", agrees=None),
     ]
     return audit
+
+
+def measure(audit: dict[str, Any]) -> None:
+    """Write measures of the audit's runs: ℒ < ℓ(0) from the second step on, cos 1 − e^(−τ), margins τ to 101 τ."""
+    tau = np.linspace(0.0, 5.0, 51)
+    ln_risk = 0.5 - 20 * tau
+    below = ln_risk < np.log(np.log(2))
+    path = pd.DataFrame({"tau": tau, "zeta": tau / 2, "cos": 1 - np.exp(-tau), "tan": np.exp(-tau)})
+    margins = pd.concat(
+        pd.DataFrame({"snapshot": i, "tau": t, "ln_risk": 0.5 - 20 * t, "by_norm": t * np.arange(1, 102)})
+        for i, t in enumerate(tau)
+    )
+    for member, run in audit["runs"].items():
+        folder = Path(audit["results"], "measures", member)
+        folder.mkdir(parents=True)
+        artifacts.write_table(folder / "path.parquet", path.assign(ln_risk=ln_risk, below=below))
+        artifacts.write_table(folder / "margins.parquet", margins)
+        kept = {key: run[key] for key in ("model", "degree", "loss", "seed")}
+        record = {"specification": {"run": member.partition("/")[0], **kept}}
+        artifacts.write_manifest(folder, ["path.parquet", "margins.parquet"], record)

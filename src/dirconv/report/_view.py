@@ -84,7 +84,14 @@ def _entry(entry: dict[str, Any]) -> dict[str, Any]:
     """A claim or a check, with its anchor, and whether its verdict is none of those that must come out."""
     fails = bool(entry["must_be"]) and entry["verdict"] not in entry["must_be"]
     undecided = entry["agrees"] is False and entry["verdict"] == "inconclusive"
-    return {**entry, "anchor": re.sub(r"[^\w-]", "-", entry["id"]), "fails": fails, "undecided": undecided}
+    statistic = {**entry["statistic"], **entry["against"]}
+    return {
+        **entry,
+        "statistic": statistic,
+        "anchor": re.sub(r"[^\w-]", "-", entry["id"]),
+        "fails": fails,
+        "undecided": undecided,
+    }
 
 
 def _required(count: int) -> str:

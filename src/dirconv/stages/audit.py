@@ -151,12 +151,11 @@ def _claim(
     return {
         "id": name,
         **{key: entry[key] for key in FROM_ENTRY},
-        **{key: verdict[key] for key in ("verdict", "agrees", "reason")},
+        **{key: verdict[key] for key in ("verdict", "agrees", "reason", "statistic")},
         "unmet": verdict.get("unmet", ""),  # verdicts of earlier versions do not say
         "finds": list(rule.finds),
         "judged": rule.judged,
-        "statistic": {
-            **verdict["statistic"],
+        "against": {  # how the statistic is written, and what it has to be
             "symbol": rule.symbol,
             "relation": rule.relation,
             "bound": rule.origin + thresholds[rule.threshold],

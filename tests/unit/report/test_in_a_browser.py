@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Page, browser
-from made_up_audit import every_part, made_up
+from made_up_audit import every_part, made_up, measure
 
 from dirconv import report
 
@@ -30,7 +30,9 @@ def file(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("study")
         patch.chdir(folder)
-        text = report.html(every_part(made_up()))
+        audit = every_part(made_up())
+        measure(audit)
+        text = report.html(audit)
     (folder / "audit.html").write_text(text, encoding="utf-8")
     return folder / "audit.html"
 
@@ -123,11 +125,11 @@ def test_nothing_is_wider_than_the_window_or_cut_off(page, file, width):
 def test_there_are_few_tab_stops(page, file):
     page.open(file)
     stops = page.run(
-        "[...document.querySelectorAll('a[href], button, select, summary, [tabindex]')]"
+        "[...document.querySelectorAll('a[href], button, select, summary, [type=checkbox], [type=range]')]"
         ".filter(e => e.tabIndex >= 0 && e.checkVisibility()).length"
     )
-    # one a claim, the contents, three of skip link, order and button, and three folded parts below the claims
-    assert stops <= len(PAPER_ORDER) + 8 + 3 + 3
+    # one a claim, the contents, three of skip link, order and button, the plots' eight, three folded parts below
+    assert stops <= len(PAPER_ORDER) + 9 + 3 + 8 + 3
     assert page.run("document.querySelectorAll('.controls fieldset').length") == 2  # a group of chips is one stop
     page.run("document.querySelector('.skip').focus()")
     assert page.run("document.querySelector('.skip').getBoundingClientRect().left") >= 0
@@ -160,3 +162,50 @@ def test_without_scripts_all_claims_are_there(page, file):
         assert page.run("[...document.querySelectorAll('.claim')].map(e => e.id)") == PAPER_ORDER
     finally:
         page.send("Emulation.setScriptExecutionDisabled", value=False)
+
+
+INK = """(id => {
+  const canvas = document.querySelector(`#${id} canvas`);
+  const points = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  let blue = 0;
+  for (let i = 0; i < points.length; i += 4) blue += points[i + 3] > 200 && points[i + 2] - points[i] > 100;
+  return blue;
+})"""
+
+
+def change(page: Page, name: str, value: str, event: str = "change") -> None:
+    page.run(
+        f"(e => {{ e.value = '{value}'; e.dispatchEvent(new Event('{event}')) }})(document.getElementById('{name}')),"
+        "new Promise(done => setTimeout(done, 100))"
+    )
+
+
+def test_runs_are_plotted_and_can_be_hidden(page, file):
+    page.open(file)
+    both = page.run(f"new Promise(done => setTimeout(() => done({INK}('paths')), 100))")
+    page.run("document.querySelectorAll('#toggles input')[1].click()")
+    one = page.run(f"new Promise(done => setTimeout(() => done({INK}('paths')), 100))")
+    page.run("document.querySelectorAll('#toggles input')[0].click()")
+    none = page.run(f"new Promise(done => setTimeout(() => done({INK}('paths')), 100))")
+    assert both > one > none == 0
+    change(page, "quantity", "tan")
+    assert page.run("document.getElementById('log-value').checked") is True
+    assert page.errors == []
+
+
+def test_the_slider_replays_the_margins(page, file):
+    page.open(file)
+    assert page.run("document.getElementById('snapshot-said').textContent").startswith("τ = 0, ln(1/ℒ) = 1.5")
+    assert page.run(f"{INK}('margins-plot')") > 100
+    change(page, "snapshot", "40", "input")
+    assert page.run("document.getElementById('snapshot-said').textContent") == "τ = 4.9, ln(1/ℒ) = 99.5"
+    assert page.run("document.getElementById('snapshot').getAttribute('aria-valuetext')").startswith("τ = 4.9")
+    assert page.errors == []
+
+
+def test_plots_fit_a_window_that_gets_narrow(page, file):
+    page.open(file, 1280)
+    page.send("Emulation.setDeviceMetricsOverride", width=390, height=900, deviceScaleFactor=1, mobile=False)
+    page.run("new Promise(done => setTimeout(done, 200))")
+    assert page.run("document.documentElement.scrollWidth") <= 390
+    assert page.run(WIDER) == []

@@ -139,7 +139,7 @@ def test_html_escapes_every_string(audit):
             if name in source:
                 target[name] = source[name]
     for entry in changed["claims"]:
-        entry["statistic"]["relation"] = "above"
+        entry["against"]["relation"] = "above"
     for rows in changed["calibration"].values():
         for row in rows:
             row["claim"] = "alignment"
