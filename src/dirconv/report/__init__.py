@@ -19,8 +19,8 @@ from markupsafe import Markup
 from dirconv.report import _view, _words
 from dirconv.report._explore import explored
 
-NUMERICS = 1
-GOES_THROUGH = ("calibration",)
+NUMERICS = 2
+GOES_THROUGH = ("calibration", "figure_sources")
 
 HERE = Path(__file__).parent
 UPLOT = "uplot"  # folder of the library that draws the plots: CONTRIBUTING.md says how to move its version

@@ -25,7 +25,7 @@ def explored(audit: dict[str, Any]) -> dict[str, Any] | None:
         return None
     named = {run: network["name"] for claim in audit["claims"] for run, network in claim["networks"].items()}
     names = {source.run: named.get(source.run, source.network) for source in sources}
-    of_margins = first_seeds(source for source in sources if "margins" in source.tables)
+    of_margins = [source for source in first_seeds(sources) if "margins" in source.tables]
     return {
         "curves": [{"name": f"{names[source.run]}, seed {source.seed}", **_curves(source)} for source in sources],
         "margins": [{"name": names[source.run], **_margins(source)} for source in of_margins],
@@ -60,7 +60,7 @@ def _curves(source: Source) -> dict[str, Any]:
 def _margins(source: Source) -> dict[str, Any]:
     """The distribution of normalized margins at each shown snapshot: quantiles at SHARES."""
     column = "by_norm" if source.degree is not None else "by_last"
-    rows = source.snapshots("margins")
+    rows = source.snapshots("margins").dropna(subset=column)
     snapshots = [group for _, group in rows.groupby("snapshot")]
     chosen = np.unique(np.linspace(0, len(snapshots) - 1, min(SNAPSHOTS + 1, len(snapshots))).round().astype(int))
     snapshots = [snapshots[i] for i in chosen]
@@ -68,7 +68,7 @@ def _margins(source: Source) -> dict[str, Any]:
         "column": column,
         "tau": _short(group["tau"].iloc[0] for group in snapshots),
         "log_inverse_risk": _short(group["log_inverse_risk"].iloc[0] for group in snapshots),
-        "quantiles": [_short(np.quantile(group[column].dropna(), SHARES)) for group in snapshots],
+        "quantiles": [_short(np.quantile(group[column], SHARES)) for group in snapshots],
     }
 
 

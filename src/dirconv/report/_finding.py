@@ -40,7 +40,8 @@ def badge(entry: dict[str, Any]) -> dict[str, str]:
         return {"text": f"as it must: {verdict}", "style": "supported"}
     if verdict == "inconclusive":
         return {"text": "undecided", "style": verdict}
-    return {"text": verdict if of == "control" else f"{of}: {verdict}", "style": verdict}
+    style = "supported" if of == "expected" else verdict  # what was expected reads as a success too
+    return {"text": verdict if of == "control" else f"{of}: {verdict}", "style": style}
 
 
 def finding(entry: dict[str, Any]) -> dict[str, str]:

@@ -9,10 +9,11 @@
   const colour = (run) => COLOURS[runs.indexOf(run) % COLOURS.length];
   const seen = new Map();
   const dash = data.curves.map((curve) => {
-    const before = seen.get(curve.run) || 0; // seeds of a run share its colour, and runs beyond the colours differ by dash
+    const before = seen.get(curve.run) || 0; // seeds of a run share its colour; runs beyond the colours differ by dash
     seen.set(curve.run, before + 1);
     return DASHES[(before + Math.floor(runs.indexOf(curve.run) / COLOURS.length)) % DASHES.length];
   });
+  const AT_FIRST = 12; // runs that are shown until more are asked for
   const QUANTITIES = {
     cos: "cos ∠(W, velocity)",
     gap: "1 − cos ∠(W, velocity)",
@@ -49,29 +50,40 @@
   data.curves.forEach((curve, i) => {
     const label = toggles.appendChild(document.createElement("label"));
     const box = label.appendChild(document.createElement("input"));
-    Object.assign(box, { type: "checkbox", checked: true });
+    Object.assign(box, { type: "checkbox", checked: i < AT_FIRST, tabIndex: i ? -1 : 0 });
     box.addEventListener("change", () => paths.setSeries(i + 1, { show: box.checked }));
     const svg = label.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "svg"));
     const line = svg.appendChild(document.createElementNS(svg.namespaceURI, "line"));
-    for (const [key, value] of Object.entries({ width: 26, height: 8, "aria-hidden": true })) svg.setAttribute(key, value);
-    const look = { x1: 0, x2: 26, y1: 4, y2: 4, stroke: colour(curve.run), "stroke-width": 2, "stroke-dasharray": dash[i].join(" ") };
-    for (const [key, value] of Object.entries(look)) line.setAttribute(key, value);
+    const set = (element, values) => Object.entries(values).forEach((pair) => element.setAttribute(...pair));
+    set(svg, { width: 26, height: 8, "aria-hidden": true });
+    set(line, { x1: 0, x2: 26, y1: 4, y2: 4, stroke: colour(curve.run), "stroke-width": 2, "stroke-dasharray": dash[i] });
     label.append(curve.name);
+  });
+  // all of them are one tab stop: arrows lead from one to the next
+  toggles.addEventListener("keydown", (event) => {
+    const boxes = [...toggles.querySelectorAll("input")];
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const next = boxes[boxes.indexOf(event.target) + step];
+    if (!next) return;
+    event.preventDefault();
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
   });
   // 1 − cos from the tangent: cos has too few digits near one
   const gap = ([tau, tan]) => [tau, tan.map((t) => (t === null ? null : 1 - 1 / Math.hypot(1, t)))];
 
   function drawPaths() {
     const key = quantity.value;
-    const usable = (value, log) => value !== null && (!log || value > 0);
+    const usable = (value, axis) => value !== null && (!axis.checked || value > 0);
     const tables = data.curves.map((curve) => {
       const [tau, value] = key === "gap" ? gap(curve.tan) : curve[key] || [[], []];
-      const kept = tau.map((t, i) => [t, value[i]]).filter(([t, v]) => usable(t, logTau.checked) && usable(v, logValue.checked));
+      const kept = tau.map((t, i) => [t, value[i]]).filter(([t, v]) => usable(t, logTau) && usable(v, logValue));
       kept.sort((a, b) => a[0] - b[0]);
       return [kept.map(([t]) => t), kept.map(([, v]) => v)];
     });
     const series = data.curves.map((curve, i) => ({
-      label: curve.name, stroke: colour(curve.run), width: 2, dash: dash[i], spanGaps: true, points: { show: false },
+      stroke: colour(curve.run), width: 2, dash: dash[i], spanGaps: true, points: { show: false },
       show: toggles.querySelectorAll("input")[i].checked,
     }));
     const scale = (log) => (log ? { distr: 3 } : {});
@@ -82,36 +94,36 @@
     logTau.checked = logValue.checked = Boolean(LOGARITHMIC[quantity.value]);
     drawPaths();
   });
-  for (const box of [logTau, logValue, byId("whole")]) box.addEventListener(box.type === "button" ? "click" : "change", drawPaths);
+  for (const box of [logTau, logValue]) box.addEventListener("change", drawPaths);
+  byId("whole").addEventListener("click", drawPaths);
 
   // margins
   const network = byId("network"), slider = byId("snapshot"), said = byId("snapshot-said");
   let margins = null;
   data.margins.forEach((run, i) => network.add(new Option(run.name, i)));
   const shown = () => data.margins[network.value];
-  const distribution = (run, i) => [run.quantiles[i], data.shares];
 
-  // a distribution's quantiles may repeat: of equal ones the last share counts
-  function steps([values, shares]) {
-    const last = new Map(values.map((value, i) => [value, shares[i]]));
-    return [[...last.keys()], [...last.values()]];
+  // quantiles may repeat: of equal ones the last share counts
+  function distribution(run, i) {
+    const share = new Map(run.quantiles[i].map((value, k) => [value, data.shares[k]]));
+    return [[...share.keys()], [...share.values()]];
   }
   function atSnapshot() {
     const run = shown(), i = Number(slider.value);
     const text = `τ = ${number(run.tau[i])}, ln(1/ℒ) = ${number(run.log_inverse_risk[i])}`;
     said.textContent = text;
     slider.setAttribute("aria-valuetext", text);
-    return uPlot.join([steps(distribution(run, i)), steps(distribution(run, run.tau.length - 1))]);
+    return uPlot.join([distribution(run, i), distribution(run, run.tau.length - 1)]);
   }
   function drawMargins() {
-    const run = shown(), all = run.quantiles.flat().filter((value) => value !== null);
+    const run = shown(), all = run.quantiles.flat();
     slider.max = run.tau.length - 1;
     const range = [Math.min(...all), Math.max(...all)];
     const x = { time: false, range, ...(range[0] > 0 ? { distr: 3 } : {}) };
-    const curve = (label, width, ink, dashed) => ({ label, width, stroke: ink, dash: dashed, spanGaps: true, points: { show: false } });
+    const curve = (width, stroke, dash) => ({ width, stroke, dash, spanGaps: true, points: { show: false } });
     const label = run.column === "by_norm" ? "normalized margin p/‖W‖^L" : "margin over the last layer's norm";
     margins = plot(byId("margins-plot"), [label, "share of examples"],
-      [curve("at τ", 2.5, COLOURS[0], []), curve("at the end", 1.5, css("--soft"), [5, 4])],
+      [curve(2.5, COLOURS[0], []), curve(1.5, css("--soft"), [5, 4])],
       { x, y: { range: [0, 1] } }, atSnapshot());
   }
   network.addEventListener("change", () => { slider.value = 0; drawMargins(); });

@@ -43,7 +43,7 @@ def test_margins_are_quantiles_at_each_shown_snapshot(audit):
 
 def test_what_is_no_number_is_left_out_of_the_json(audit):
     path = Path(audit["results"], "measures", "alexnet/seed0", "path.parquet")
-    pd.read_parquet(path).assign(tan=np.nan).to_parquet(path)
+    pd.read_parquet(path).assign(tan=np.nan).to_parquet(path)  # undefined, where a run has no velocity
     data = json.loads(json.dumps(explored(audit), allow_nan=False))
     assert set(data["curves"][0]["tan"][1]) == {None}
 
