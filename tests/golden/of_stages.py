@@ -160,6 +160,8 @@ def _judged(root: Path, study: Path, registry: Path, results: Path) -> dict[str,
         "claims": [f"{claim['id']} {claim['verdict']}" for claim in audit["claims"]],
         "runs": sorted(audit["runs"]),
         "problems": sorted(audit["problems"]),
+        "against": [f"{claim['against']['relation']} {claim['against']['bound']:g}" for claim in audit["claims"]],
+        "networks": [network["name"] for claim in audit["claims"] for network in claim["networks"].values()],
     }
     return found
 

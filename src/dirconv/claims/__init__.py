@@ -41,19 +41,28 @@ class Outcome:
     low: float | None = None  # its 95 % interval, where it has one
     high: float | None = None
     reason: str = ""
+    unmet: str = ""  # where inconclusive: what would have to hold and does not, if the reason does not say it
 
 
-def inconclusive(reason: str, *interval: float) -> Outcome:
+def inconclusive(reason: str, *interval: float, unmet: str = "") -> Outcome:
     """An outcome that decides nothing, and why. interval: value, low and high, or less of them."""
-    return Outcome(Verdict.INCONCLUSIVE, *interval, reason=reason)
+    return Outcome(Verdict.INCONCLUSIVE, *interval, reason=reason, unmet=unmet)
 
 
-def decided(supported: bool, contradicted: bool, reason: str, *interval: float, unless: str = "") -> Outcome:
+def decided(
+    supported: bool, contradicted: bool, reason: str, *interval: float, unless: str = "", unmet: str = ""
+) -> Outcome:
     """Supported or, failing that, contradicted or, failing that, inconclusive; inconclusive for the reason `unless`."""
     if unless:
         return inconclusive(unless, *interval)
-    verdict = Verdict.SUPPORTED if supported else Verdict.CONTRADICTED if contradicted else Verdict.INCONCLUSIVE
-    return Outcome(verdict, *interval, reason=reason)
+    if not supported and not contradicted:
+        return inconclusive(reason, *interval, unmet=unmet)
+    return Outcome(Verdict.SUPPORTED if supported else Verdict.CONTRADICTED, *interval, reason=reason)
+
+
+def failing(clauses: dict[str, bool]) -> str:
+    """Those of the clauses that do not hold."""
+    return "; ".join(clause for clause, holds in clauses.items() if not holds)
 
 
 def over_seeds(outcomes: list[Outcome]) -> Outcome:
@@ -74,4 +83,5 @@ def over_seeds(outcomes: list[Outcome]) -> Outcome:
         over(min, [o.value if o.low is None else o.low for o in outcomes]),
         over(max, [o.value if o.high is None else o.high for o in outcomes]),
         deciding.reason,
+        deciding.unmet,
     )

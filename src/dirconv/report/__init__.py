@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import os
 import re
 from pathlib import Path
@@ -14,10 +17,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dirconv.report import _view, _words
+from dirconv.report._explore import explored
 
-NUMERICS = 1
-GOES_THROUGH = ("calibration",)
+NUMERICS = 2
+GOES_THROUGH = ("calibration", "figure_sources")
 
+HERE = Path(__file__).parent
+UPLOT = "uplot"  # folder of the library that draws the plots: CONTRIBUTING.md says how to move its version
 # characters that Markdown would read as markup, where it would
 MARKUP = re.compile(r"([\\`*|$]|(?<!\w)_|_(?!\w)|<(?=\S)|~(?=\S)|&(?=#|\w+;)|\](?=[(\[:]))")
 
@@ -29,8 +35,40 @@ def markdown(audit: dict[str, Any], folder: Path) -> str:
 
 
 def html(audit: dict[str, Any]) -> str:
-    """The audit as one HTML file that needs no other: pictures are inside. UserError if one is missing."""
-    return _environment(autoescape=True).get_template("audit.html.j2").render(_view.page(audit, _view.embedded))
+    """The audit as one HTML file that needs no other: pictures are inside. UserError if one is missing.
+
+    Runs are plotted where their measures are still there.
+    """
+    data = explored(audit)
+    sheets, scripts = ["page.css"], ["page.js"]
+    if data:
+        sheets, scripts = [*sheets, f"{UPLOT}/uPlot.min.css"], [f"{UPLOT}/uPlot.iife.min.js", "explore.js", *scripts]
+    return (
+        _environment(autoescape=True)
+        .get_template("audit.html.j2")
+        .render(
+            _view.page(audit, _view.embedded),
+            style=_inline(*sheets),
+            scripts=[_inline(name) for name in scripts],
+            # of JSON in a page only "<" could end it
+            explored=data and Markup(json.dumps(data, separators=(",", ":")).replace("<", r"\u003c")),
+        )
+    )
+
+
+def _inline(*names: str) -> dict[str, Markup]:
+    """Style sheets or a script beside this file, and the hash by which the page's content security policy admits it."""
+    text = "\n".join(map(_source, names))
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"text": Markup(text), "hash": Markup(f"'sha256-{digest}'")}
+
+
+def _source(name: str) -> str:
+    """A file beside this one; if it is another project's, its licence goes with it."""
+    path = HERE / name
+    licence = path.with_name("LICENSE")
+    above = f"/*\n{licence.read_text(encoding='utf-8')}*/\n" if licence.exists() else ""
+    return above + path.read_text(encoding="utf-8")
 
 
 def _environment(**options: Any) -> Environment:

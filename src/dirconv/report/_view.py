@@ -16,7 +16,8 @@ from dirconv.claims import calibration
 from dirconv.claims.registry import PARTS
 from dirconv.errors import UserError
 from dirconv.options import modules, plugin
-from dirconv.report import _words
+from dirconv.report import _finding, _words
+from dirconv.report._strip import strip
 
 Link = Callable[[Path], str]  # how a page refers to a picture
 VERDICTS = ("supported", "contradicted", "inconclusive")
@@ -34,7 +35,9 @@ def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
     """The variables of both templates."""
     parts = _parts([_entry(entry) for entry in audit["claims"]])
     shown = [entry for claims in parts.values() for claim in claims for entry in (claim, *claim["checks"])]
-    pictures = _pictures(shown, link)
+    pictures = _pictures(shown, link, audit["results"])
+    runs = {name: _run(run) for name, run in audit["runs"].items()}
+    problems = {name: _problem(problem) for name, problem in audit["problems"].items()}
     return {
         **{key: audit[key] for key in ("study", "title", "created", "version", "registry", "configuration", "command")},
         "see_also": [_other(other, audit["results"]) for other in audit.get("see_also", [])],
@@ -43,16 +46,23 @@ def page(audit: dict[str, Any], link: Link) -> dict[str, Any]:
         "versions": ", ".join(f"{name} {version}" for name, version in audit["versions"].items()),
         "data": _data(audit["data"]),
         "counts": _counts(shown),
+        "kinds": _kinds(shown),
         "failures": [entry for entry in shown if entry["fails"]],
         "required": _required(sum(bool(entry["must_be"]) for entry in shown)),
         "stale": _stale(audit),
         "parts": [
-            {"id": f"part-{part}", "title": PARTS[part], "claims": [_claim(claim, pictures) for claim in claims]}
+            {
+                "id": f"part-{part}",
+                "name": part,
+                "title": PARTS[part],
+                "claims": [_claim(claim, pictures) for claim in claims],
+            }
             for part, claims in parts.items()
         ],
         "calibration": _calibration(audit["calibration"]),
-        "runs": {name: _run(run) for name, run in audit["runs"].items()},
-        "problems": {name: _problem(problem) for name, problem in audit["problems"].items()},
+        "runs": runs,
+        "problems": problems,
+        "made": runs | problems,
     }
 
 
@@ -74,7 +84,14 @@ def _entry(entry: dict[str, Any]) -> dict[str, Any]:
     """A claim or a check, with its anchor, and whether its verdict is none of those that must come out."""
     fails = bool(entry["must_be"]) and entry["verdict"] not in entry["must_be"]
     undecided = entry["agrees"] is False and entry["verdict"] == "inconclusive"
-    return {**entry, "anchor": re.sub(r"[^\w-]", "-", entry["id"]), "fails": fails, "undecided": undecided}
+    statistic = {**entry["statistic"], **entry["against"]}
+    return {
+        **entry,
+        "statistic": statistic,
+        "anchor": re.sub(r"[^\w-]", "-", entry["id"]),
+        "fails": fails,
+        "undecided": undecided,
+    }
 
 
 def _required(count: int) -> str:
@@ -154,30 +171,21 @@ def _stale(audit: dict[str, Any]) -> list[str]:
     return sorted({*runs, *(member for claim in audit["claims"] for member in claim["stale"])})
 
 
-def _badge(entry: dict[str, Any]) -> dict[str, str]:
-    """Text and style of the badge.
-
-    A control that came out as it must reads as a success, whatever its verdict is. One that is merely undecided, where
-    that is allowed, does not.
-    """
-    verdict = entry["verdict"]
-    if entry["part"] == "control" and entry["fails"]:
-        return {"text": f"NOT as it must: {verdict}", "style": "alarming"}
-    if entry["part"] == "control" and entry["must_be"] and verdict == entry["expected"]:
-        return {"text": f"as it must: {verdict}", "style": "supported"}
-    return {"text": verdict, "style": verdict}
-
-
 def _claim(claim: dict[str, Any], pictures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A claim as the templates show it; its `checks` look the same, but have no checks."""
     picture = pictures[claim["figure"]]
     return {
         **claim,
-        "badge": _badge(claim),
+        "kind": _finding.kind(claim),
+        "badge": _finding.badge(claim),
+        "finding": _finding.finding(claim),
+        "needed": _finding.needed(claim["statistic"]),
+        "strip": strip(claim["statistic"]),
         "agrees": AGREEMENT[claim["agrees"]],
         "tally": _tally(claim["seeds"]),
         "picture": picture if picture["first"] is claim else None,
         "shown_by": picture["first"],
+        "shown_in": picture["name"],
         "checks": [_claim(check, pictures) for check in claim.get("checks", [])],
     }
 
@@ -200,10 +208,31 @@ def _score(row: dict[str, Any], cases: str) -> dict[str, str]:
     return {"claim": CALIBRATED[row["claim"]], "of": cases, "cases": row["cases"], **shares}
 
 
-def _pictures(claims: list[dict[str, Any]], link: Link) -> dict[str, dict[str, Any]]:
+def _kinds(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The kinds of what came out that there are, and how often, checks included."""
+    counts = Counter(_finding.kind(entry) for entry in entries)
+    return [
+        {"name": kind, "says": says, "count": counts[kind]} for kind, says in _finding.KINDS.items() if counts[kind]
+    ]
+
+
+def _pictures(claims: list[dict[str, Any]], link: Link, results: str) -> dict[str, dict[str, Any]]:
     """Every picture by its path, with the first claim or check that it shows; the others refer to that one."""
     first = {claim["figure"]: claim for claim in reversed(claims)}
-    return {key: {"link": link(Path(key)), "first": claim, **_caption(Path(key).stem)} for key, claim in first.items()}
+    return {key: {"link": link(Path(key)), **_picture(key, claim, results)} for key, claim in first.items()}
+
+
+def _picture(path: str, claim: dict[str, Any], results: str) -> dict[str, Any]:
+    """Caption, script, data and command of a picture; its data also as a link from the page."""
+    name, data = Path(path).stem, Path(path).with_suffix(".csv")
+    return {
+        "first": claim,
+        **_caption(name),
+        "script": f"src/dirconv/figures/{name}.py",
+        "data": data.as_posix(),
+        "data_link": Path(os.path.relpath(data, results)).as_posix().replace(" ", "%20"),
+        "command": claim["redraw"],
+    }
 
 
 def _caption(figure: str) -> dict[str, str]:
@@ -229,7 +258,7 @@ def _problem(problem: dict[str, Any]) -> dict[str, Any]:
     return {
         **problem,
         "problem": _words.options(problem["problem"], "name"),
-        "seeds": f"{len(problem['seeds'])} ({', '.join(str(seed) for seed in problem['seeds'])})",
+        "seeds": f"{len(problem['seeds'])} ({_words.runs(problem['seeds'])})",
         "stop": ", ".join(f"{stop.replace('_', ' ')} {count}" for stop, count in stops.items()),
         "machine": _machine(problem["machine"]),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,11 +27,16 @@ def number(value: float | None, digits: int = 4) -> str:
     return {"1": power, "−1": f"−{power}"}.get(mantissa, f"{mantissa}·{power}")
 
 
-def interval(value: float | None, low: float | None, high: float | None) -> str:
+def short(value: float) -> str:
+    """`value` with three digits, a whole number below a million with all of its digits."""
+    return number(int(value) if float(value).is_integer() and abs(value) < 1e6 else value, 3)
+
+
+def interval(value: float | None, low: float | None, high: float | None, write: Callable[[float], str] = number) -> str:
     """[low, high], or nothing where that says no more than the value."""
     if low is None or high is None or low == value == high:
         return ""
-    return f"[{number(low)}, {number(high)}]"
+    return f"[{write(low)}, {write(high)}]"
 
 
 def date(text: str) -> str:
@@ -56,11 +61,22 @@ def options(values: Mapping[str, Any], name: str) -> str:
     return f"{values[name]} ({listed(rest).replace('_', ' ')})" if rest else str(values[name])
 
 
+def runs(numbers: list[int]) -> str:
+    """1, 3 to 7: whole numbers, three or more in a row by the first and the last of them."""
+    rows: list[list[int]] = []
+    for number in sorted(numbers):
+        if rows and number == rows[-1][-1] + 1:
+            rows[-1].append(number)
+        else:
+            rows.append([number])
+    return ", ".join(f"{row[0]} to {row[-1]}" if len(row) > 2 else ", ".join(map(str, row)) for row in rows)
+
+
 def count(amount: int, noun: str) -> str:
     """1 claim, 2 claims."""
     return f"{amount} {noun}{'' if amount == 1 else 's'}"
 
 
-def alternatives(words: list[str]) -> str:
+def alternatives(words: list[str], last: str = "or") -> str:
     """a, b or c."""
-    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

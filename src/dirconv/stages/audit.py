@@ -14,6 +14,7 @@ from typing import Any
 from dirconv import artifacts, numerics, report
 from dirconv.claims import registry
 from dirconv.errors import UserError
+from dirconv.figures import Source
 from dirconv.provenance import now, versions
 from dirconv.stages import calibrate
 from dirconv.stages import claim as claim_stage
@@ -64,7 +65,7 @@ def run(study_file: Path, overrides: str) -> None:
         "runs": {member: _run(manifest, member in stale) for member, manifest in trained.items()},
         "problems": _problems(solved, stale),
         "calibration": artifacts.read_json(results / "calibration.json")["scores"],
-        "claims": [_claim(study, name, stale, study_file) for name in study.claims],
+        "claims": [_claim(study, name, manifests, stale, study_file) for name in study.claims],
     }
     artifacts.write_json(results / "audit.json", audit)
     audit = artifacts.read_json(results / "audit.json")
@@ -139,22 +140,54 @@ def _median(values: list[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _claim(study: Study, name: str, stale: set[str], study_file: Path) -> dict[str, Any]:
+def _claim(
+    study: Study, name: str, manifests: dict[str, dict[str, Any]], stale: set[str], study_file: Path
+) -> dict[str, Any]:
     """A claim or check as audit.json has it: what it says, its verdict, and the evidence."""
     verdict = artifacts.read_json(Path(study.results) / "claims" / f"{name}.json")
     entry = verdict["entry"]
+    rule, thresholds = registry.rule(entry["rule"]).RULE, entry["thresholds"]
+    figure = f"{study.figures_folder}/{entry['figure']}.png"
     return {
         "id": name,
         **{key: entry[key] for key in FROM_ENTRY},
         **{key: verdict[key] for key in ("verdict", "agrees", "reason", "statistic")},
-        "judged": registry.rule(entry["rule"]).RULE.judged,
-        "thresholds": entry["thresholds"],
-        "figure": f"{study.figures_folder}/{entry['figure']}.png",
+        "unmet": verdict.get("unmet", ""),  # verdicts of earlier versions do not say
+        "finds": list(rule.finds),
+        "judged": rule.judged,
+        "against": {  # how the statistic is written, and what it has to be
+            "symbol": rule.symbol,
+            "relation": rule.relation,
+            "bound": rule.origin + thresholds[rule.threshold],
+            "other": rule.origin + thresholds[rule.other] if rule.other else None,
+        },
+        "thresholds": thresholds,
+        "networks": _networks(
+            study, [manifests[m] for m in study.inputs(name) if rule.across or m in verdict["seeds"]]
+        ),
+        "figure": figure,
+        "redraw": _command(study, study_file, f"--force {shlex.quote(figure)}"),
         "target": _command(study, study_file, f"claim_{name}"),
         "seeds": verdict["seeds"],
         "stale": sorted(stale & set(study.evidence(name))),
         "evidence": verdict["evidence"],
     }
+
+
+def _networks(study: Study, manifests: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
+    """The network of each run that these are of, in words, and its data."""
+    halved = {claim.halved: claim.runs[0] for claim in study.claims.values() if claim.halved}
+    networks = {}
+    for manifest in manifests:
+        run = manifest["specification"]["run"]
+        looser = {**manifest["specification"], "run": halved.get(run, run)}
+        name = Source(run, {}, {"specification": looser}).network
+        data = manifest.get("data", "")
+        networks[run] = {
+            "name": f"{name} at half the tolerance" if run in halved else name,
+            "data": data["variant"] if isinstance(data, dict) else data,
+        }
+    return networks
 
 
 def check(audit_file: Path) -> list[str]:

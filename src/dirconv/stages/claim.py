@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dirconv import artifacts
-from dirconv.claims import Evidence, judging, registry
+from dirconv.claims import Evidence, Outcome, judging, registry
 from dirconv.errors import UserError
 from dirconv.options import require_known
 from dirconv.stages._output import made_by
@@ -43,10 +43,16 @@ def judge(name: str, claim: registry.Claim, measures: Path, members: list[str]) 
         "verdict": whole.verdict,
         "agrees": None if claim.expected == "open" else whole.verdict == claim.expected,
         "reason": whole.reason,
+        "unmet": whole.unmet,
         "statistic": {**statistic, "threshold": claim.thresholds[rule.threshold]},
-        "seeds": {key: dataclasses.asdict(outcome) for key, outcome in outcomes.items()},
+        "seeds": {key: _recorded(outcome) for key, outcome in outcomes.items()},
         "evidence": [{"path": str(file), "sha256": artifacts.sha256(file)} for file in files],
     }
+
+
+def _recorded(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as plain values; what is not met is said of the whole claim only."""
+    return {key: value for key, value in dataclasses.asdict(outcome).items() if key != "unmet"}
 
 
 def run(name: str, registry_file: Path, measures: Path, members: list[str], out: Path) -> None:

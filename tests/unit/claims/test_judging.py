@@ -146,7 +146,9 @@ def plugin(**options):
         shown.append(evidence)
         return Outcome(Verdict.SUPPORTED)
 
-    rule = Rule(tables=("path",), statistic="", threshold="", judged="", **options)
+    rule = Rule(
+        tables=("path",), statistic="", symbol="", threshold="", relation="above", finds=("", ""), judged="", **options
+    )
     return SimpleNamespace(RULE=rule, judge=judge), shown
 
 

@@ -5,6 +5,7 @@
 """
 
 import dataclasses
+from typing import Literal
 
 from dirconv.claims import Evidence
 
@@ -15,8 +16,13 @@ class Rule:
 
     tables: tuple[str, ...]  # of measures; the first decides which folders are read
     statistic: str  # in words
+    symbol: str  # short for it, as it begins a sentence: P = 1.5
     threshold: str  # name of the threshold that is shown beside it
+    relation: Literal["above", "at least", "at most", "below", "between"]  # of the whole interval, where supported
+    finds: tuple[str, str]  # clauses: what the network does where the claim is supported, and where contradicted
     judged: str  # in plain sentences: when a claim is supported, when contradicted, when neither
+    other: str = ""  # a threshold on the same scale: what lies beyond it contradicts; of `between` the upper end
+    origin: float = 0.0  # of the statistic, from which the threshold counts
     beside: tuple[str, ...] = ()  # tables that it reads where a run has them: of measures, or of the run's probes
     paired: bool = False  # needs a run at half the tolerance: only seeds followed at both tolerances are judged
     across: bool = False  # judges all runs of one seed together

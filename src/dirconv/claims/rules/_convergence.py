@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, Verdict, inconclusive
+from dirconv.claims import Evidence, Outcome, Verdict, failing, inconclusive
 from dirconv.claims.rules import Rule, too_short
 from dirconv.claims.statistics import Decay, decay, fall, steepest
 from dirconv.options import configurable
@@ -28,12 +28,17 @@ BESIDE = ("kkt",)
 Read = Callable[[Evidence], tuple[np.ndarray, np.ndarray] | None]  # τ and what has travelled by then, (k,) each
 
 
-def rule(*tables: str, statistic: str, nor: str = "", degree: bool = False, beside: tuple[str, ...] = ()) -> Rule:
+def rule(*tables: str, statistic: str, finds: tuple[str, str], nor: str = "", degree: bool = False,
+         beside: tuple[str, ...] = ()) -> Rule:  # fmt: skip
     """The declaration of a rule about a limit. nor: where else it says nothing."""
     return Rule(
         tables=tables,
         statistic=statistic,
+        symbol="P",
         threshold="exponent",
+        relation="above",
+        other="slow",
+        finds=finds,
         judged=JUDGED + nor,
         degree=degree,
         beside=(*beside, *BESIDE),
@@ -63,11 +68,18 @@ def convergence(evidence: Evidence, read: Read, thresholds: Thresholds, unit: st
         return inconclusive(short, *interval)
     if fit.low > thresholds.exponent and fit.remaining <= thresholds.remaining:
         return Outcome(Verdict.SUPPORTED, *interval, f"at most {fit.remaining:.3g} {unit} remain to be travelled")
+    unmet = ""
     if not _slow(fit, thresholds):
+        unmet = failing(
+            {
+                f"P above {thresholds.exponent:g}": fit.low > thresholds.exponent,
+                f"at most {thresholds.remaining:g} {unit} may remain": fit.remaining <= thresholds.remaining,
+            }
+        )
         why = f"the interval decides nothing yet, or too much may remain ({fit.remaining:.3g} {unit})"
     elif not (why := next(_transient(evidence, read, end, thresholds), "")):
         return Outcome(Verdict.CONTRADICTED, *interval, "the speed decays too slowly for a finite way")
-    return inconclusive(why, *interval)
+    return inconclusive(why, *interval, unmet=unmet)
 
 
 def _slow(fit: Decay, thresholds: Thresholds) -> bool:

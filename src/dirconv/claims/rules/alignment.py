@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, decided, halving, inconclusive
+from dirconv.claims import Evidence, Outcome, decided, failing, halving, inconclusive
 from dirconv.claims.rules import Rule, too_short
 from dirconv.claims.rules._convergence import residual_falls
 from dirconv.claims.statistics import decay, largest_floor, steepest
@@ -21,6 +21,9 @@ RULE = Rule(
     beside=("chords", "kkt"),
     statistic="median cos of W with the flow's velocity over the last tenth of τ",
     threshold="cos",
+    symbol="cos",
+    relation="at least",
+    finds=("the gradient aligns with the weights", "the gradient does not align with the weights"),
     judged=(
         "Supported, once τ has grown by tau: the least cos over the last tenth of τ is at least cos; tan ∠ is still "
         "falling there: the interval of its slope −d ln tan/d ln τ is above decay; and no constant above floor, to "
@@ -62,10 +65,14 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     if fit is None:
         return inconclusive("too few steps for a decay exponent", *interval)
     reason = f"at the end tan ∠ falls like τ^(−p), p in [{fit.slope_low:.2f}, {fit.slope_high:.2f}]"
-    aligned = interval[1] >= thresholds.cos and fit.slope_low > thresholds.decay
-    if aligned:
+    needed = {
+        f"cos at least {thresholds.cos:g}": interval[1] >= thresholds.cos,
+        f"tan ∠ falling, p above {thresholds.decay:g}": fit.slope_low > thresholds.decay,
+    }
+    if all(needed.values()):
         floor = largest_floor(tau, turned, thresholds.decades)
-        aligned, reason = floor <= thresholds.floor, f"{reason}, to {floor:.2g} or less"
+        needed[f"tan ∠ falling to {thresholds.floor:g} or less"] = floor <= thresholds.floor
+        reason += f", to {floor:.2g} or less"
     stalled = (
         end >= thresholds.slow_tau
         and interval[0] < thresholds.stalled
@@ -73,7 +80,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         and max(fit.high, steepest(tau, turned, thresholds.slow_decades)) < 1
         and not residual_falls(evidence, thresholds.decades)
     )
-    return decided(aligned, stalled, reason, *interval)
+    return decided(all(needed.values()), stalled, reason, *interval, unmet=failing(needed))
 
 
 def _turned(tau: np.ndarray, tan: np.ndarray) -> np.ndarray:

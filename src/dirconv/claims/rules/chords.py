@@ -11,7 +11,12 @@ from dirconv.claims.rules._convergence import Thresholds, convergence, rule
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-RULE = rule("path", "limit", statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)")
+RULE = rule(
+    "path",
+    "limit",
+    statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)",
+    finds=("the direction converges", "the direction does not converge"),
+)
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

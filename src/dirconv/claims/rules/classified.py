@@ -9,6 +9,9 @@ RULE = Rule(
     tables=("start",),
     statistic="steps of the descent to ℒ < ℓ(0), or those after which it was given up",
     threshold="steps",
+    symbol="Steps",
+    relation="at most",
+    finds=("every training example comes to be classified", "some training example is never classified"),
     judged="Supported: ℒ < ℓ(0) is reached within steps. Contradicted: it is not reached at all.",
     assumption=False,  # it asks for the assumption itself
 )

@@ -9,6 +9,10 @@ RULE = Rule(
     tables=("path", "decomposition"),
     statistic="largest relative difference between dã/dt, dζ/dt and the sums of their radial and spherical parts",
     threshold="difference",
+    symbol="Largest difference",
+    relation="at most",
+    other="broken",
+    finds=("the rates split into radial and spherical parts", "the rates do not split into radial and spherical parts"),
     judged=(
         "Supported: no two sides differ by more than difference. Contradicted: two differ by more than broken. Points "
         "at which ln q is not known to resolution are not judged."

@@ -11,6 +11,12 @@ RULE = Rule(
     tables=("path",),
     statistic="exponent κ of Ψ(u) = u^κ in dζ = −c dΨ(a − ã)",
     threshold="exponent",
+    symbol="κ",
+    relation="above",
+    finds=(
+        "a power of the remaining margin bounds the remaining path",
+        "no power of the remaining margin bounds the remaining path",
+    ),
     judged=(
         "Supported: the 95 % interval of κ, fitted over the last 1 − since of ln‖W‖'s growth, is above exponent. "
         "Contradicted: it is below, so that the remaining way is infinite or cannot be told from that. Neither before "

@@ -15,6 +15,7 @@ RULE = rule(
     "path",
     beside=("chords",),
     statistic="exponent P of the chords' length over Δτ = A (τ + τ₀)^(−P)",
+    finds=("the direction converges", "the direction does not converge"),
     nor=" Nor where no chords were measured: by a method that lands nowhere, or before there was that measure.",
 )
 

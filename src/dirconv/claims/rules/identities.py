@@ -20,6 +20,10 @@ RULE = Rule(
     tables=("path", "layers"),
     statistic="largest relative violation of the flow's identities",
     threshold="violation",
+    symbol="Largest violation",
+    relation="at most",
+    other="broken",
+    finds=("the identities of the flow hold", "the identities of the flow are violated"),
     judged=(
         "Supported: no identity is violated by more than violation. Contradicted: one is violated by more than broken."
     ),

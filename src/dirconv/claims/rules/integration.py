@@ -10,6 +10,10 @@ RULE = Rule(
     tables=("path", "sketch"),
     statistic="angle (rad) between the directions at a tolerance and at half of it, at the last τ that both reach",
     threshold="angle",
+    symbol="Angle",
+    relation="at most",
+    other="far",
+    finds=("the path does not depend on the tolerance", "the path depends on the tolerance"),
     judged="Supported: it is at most angle. Contradicted: it is above far. Neither before both runs have reached tau.",
     paired=True,
 )

@@ -7,7 +7,7 @@ are taken relative to θ̃: ε/‖θ̃‖ is the sine of the least angle between
 
 import numpy as np
 
-from dirconv.claims import Evidence, Outcome, decided, inconclusive
+from dirconv.claims import Evidence, Outcome, decided, failing, inconclusive
 from dirconv.claims.rules import Rule, too_short
 from dirconv.claims.statistics import fall
 from dirconv.options import configurable
@@ -18,6 +18,9 @@ RULE = Rule(
     tables=("kkt",),
     statistic="median ε/‖θ̃‖ over the last tenth of τ",
     threshold="epsilon",
+    symbol="ε/‖θ̃‖",
+    relation="at most",
+    finds=("the direction approaches a KKT point", "the direction stays away from KKT points"),
     judged=(
         "Supported, once τ has grown by tau: over the last tenth of τ the largest ε/‖θ̃‖ is at most epsilon and the "
         "largest δ/‖θ̃‖² at most delta; and ε/‖θ̃‖ is still falling: over the last decades of τ the interval of its "
@@ -55,10 +58,14 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
         return inconclusive("too few snapshots for a slope", *interval)
     degree = evidence.record["specification"]["degree"]
     delta = float((table["delta"] * table["margin"] ** (2 / degree)).to_numpy()[late].max())
-    near = interval[2] <= thresholds.epsilon and delta <= thresholds.delta and last[0] > thresholds.decay
+    needed = {
+        f"ε/‖θ̃‖ at most {thresholds.epsilon:g}": interval[2] <= thresholds.epsilon,
+        f"δ/‖θ̃‖² at most {thresholds.delta:g}": delta <= thresholds.delta,
+        f"ε falling, p above {thresholds.decay:g}": last[0] > thresholds.decay,
+    }
     away = tau[-1] >= thresholds.slow_tau and interval[0] > thresholds.epsilon and longer[1] < thresholds.decay
     reason = f"ε falls like τ^(−p), p in [{last[0]:.2f}, {last[1]:.2f}]; δ/‖θ̃‖² is {delta:.2g}"
-    return decided(near, away, reason, *interval)
+    return decided(all(needed.values()), away, reason, *interval, unmet=failing(needed))
 
 
 def certified(evidence: Evidence):

@@ -11,6 +11,13 @@ RULE = Rule(
     tables=("generalization",),
     statistic="median L2 distance of test images to the decision boundary at the end, over that at ℒ = ℓ(0)",
     threshold="gain",
+    symbol="Ratio",
+    relation="at least",
+    origin=1,  # the threshold is a gain, the statistic a ratio
+    finds=(
+        "late training moves test images away from the decision boundary",
+        "late training moves test images towards the decision boundary",
+    ),
     judged=(
         "Supported: the ratio is at least 1 + gain. Contradicted: it is at most 1 − gain. Neither before τ has grown "
         "by tau. Distances are those that an attack finds, so they bound the true ones from above."

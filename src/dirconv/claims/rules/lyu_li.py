@@ -19,6 +19,7 @@ GOES_THROUGH = ("convergence",)
 RULE = rule(
     "path",
     statistic="exponent P of tan ∠ = A (τ + τ₀)^(−P): above 1/2 the square's integral is finite, above 1 its own",
+    finds=("∫ tan ∠ dτ is finite, as ∫ tan² ∠ dτ is", "∫ tan ∠ dτ is not finite, though ∫ tan² ∠ dτ is"),
     nor=" Nor where Lyu and Li's bound is exceeded by more than the share violation: such a path is not the flow's.",
     degree=True,
 )
@@ -40,5 +41,7 @@ def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     both = f"∫ tan² ∠ dτ = {squared:.3g}, at most {bound:.3g} by Lyu and Li; ∫ tan ∠ dτ = {zeta[-1]:.3g} so far"
     outcome = convergence(evidence, lambda _: (tau, zeta), thresholds, "rad of path")
     if not squared <= bound * (1 + thresholds.violation):
-        return dataclasses.replace(outcome, verdict=Verdict.INCONCLUSIVE, reason=f"the bound does not hold: {both}")
+        return dataclasses.replace(
+            outcome, verdict=Verdict.INCONCLUSIVE, reason=f"the bound does not hold: {both}", unmet=""
+        )
     return dataclasses.replace(outcome, reason=f"{both}; {outcome.reason}")

@@ -11,6 +11,9 @@ RULE = Rule(
     tables=("path", "limit"),
     statistic="normalized margin at the end over the certified bound of the best",
     threshold="ratio",
+    symbol="Ratio",
+    relation="at least",
+    finds=("the margin reaches the global maximum", "the margin stays below the global maximum"),
     judged=(
         "Supported: at the end it is at least ratio. Contradicted: it is below, and would still be if it gained again "
         "ahead times what it gained over the second half of ln‖W‖'s growth. The bound has to be certified to a "

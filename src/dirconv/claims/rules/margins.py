@@ -7,7 +7,12 @@ from dirconv.claims.rules._convergence import Thresholds, convergence, rule
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-RULE = rule("path", "margins", statistic="exponent P of sup_i |dm_i|/dτ = A (τ + τ₀)^(−P), m_i = p_i/‖W‖^L")
+RULE = rule(
+    "path",
+    "margins",
+    statistic="exponent P of sup_i |dm_i|/dτ = A (τ + τ₀)^(−P), m_i = p_i/‖W‖^L",
+    finds=("every normalized margin converges", "some normalized margin does not converge"),
+)
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

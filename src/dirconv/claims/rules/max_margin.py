@@ -11,6 +11,12 @@ RULE = Rule(
     tables=("path", "limit"),
     statistic="angle to the maximum-margin direction at the end, rad",
     threshold="angle",
+    symbol="Angle",
+    relation="at most",
+    finds=(
+        "the direction goes to that of maximum margin",
+        "the direction goes elsewhere than to that of maximum margin",
+    ),
     judged=(
         "Supported: the angle at the end is at most angle. Contradicted: it is above, and has stopped falling: over "
         "the second half of τ, ln(angle) falls by less than rate per unit of τ, at the upper end of its 95 % interval. "

@@ -11,6 +11,13 @@ RULE = Rule(
     tables=("path", "losses"),
     statistic="largest angle at the end between the functions of two losses with exponential tails, rad",
     threshold="same",
+    symbol="Largest angle",
+    relation="at most",
+    other="apart",
+    finds=(
+        "losses with an exponential tail lead to one function",
+        "losses with an exponential tail lead to different functions",
+    ),
     judged=(
         "Supported: every loss' function ends within same of the exponential loss'. Contradicted: one ends more than "
         "apart from it, and its angle changed by less than half over the second half of τ. Neither before every loss' "

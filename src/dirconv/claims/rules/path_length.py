@@ -10,7 +10,11 @@ from dirconv.claims.rules._convergence import Thresholds, convergence, rule
 
 NUMERICS = 1
 GOES_THROUGH = ("convergence",)
-RULE = rule("path", statistic="exponent P of dζ/dτ = A (τ + τ₀)^(−P)")
+RULE = rule(
+    "path",
+    statistic="exponent P of dζ/dτ = A (τ + τ₀)^(−P)",
+    finds=("the path of the direction is finite", "the path of the direction is not finite"),
+)
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:

@@ -16,6 +16,9 @@ RULE = Rule(
     tables=("path",),
     statistic="growth ratio (1/L) d ln ln(1/ℒ)/dτ, least secant over the second half of the growth",
     threshold="growth_ratio",
+    symbol="Growth ratio",
+    relation="at least",
+    finds=("the risk goes to zero and the norm to infinity", "the risk rises again"),
     judged=(
         "Supported: every late secant's ratio is at least growth_ratio, ln(1/ℒ) at the end is at least "
         "log_inverse_risk, and ‖W‖ rises. Contradicted: the risk at the end is above rise times the least one reached."

@@ -22,6 +22,7 @@ RULE = rule(
     "path",
     "saliency",
     statistic="exponent P of sup_i |dg_i|/dτ = A (τ + τ₀)^(−P), g_i = ∇_x p_i/‖∇_x p_i‖",
+    finds=("the saliency maps converge", "the saliency maps do not converge"),
     nor=f" Nor where input gradients jump: where angles over two intervals are less than {SMOOTH} of the sum over one.",
 )
 

@@ -16,6 +16,9 @@ RULE = Rule(
     tables=("path",),
     statistic="largest fall of ã below its running maximum, relative",
     threshold="fall",
+    symbol="Largest fall",
+    relation="at most",
+    finds=("the smoothed margin never falls", "the smoothed margin falls"),
     judged=(
         "Supported: the largest relative fall is at most fall. Contradicted: it is more than that, and more than "
         "error_factor times the largest fall that one step's error explains."

@@ -20,6 +20,12 @@ RULE = Rule(
     tables=("path", "limit"),
     statistic="k in: steps of constant size until within ε = exp(C ε^(−k))",
     threshold="exponent",
+    symbol="k",
+    relation="at least",
+    finds=(
+        "constant steps take exponentially long to the limit",
+        "constant steps do not take exponentially long to the limit",
+    ),
     judged=(
         "k is fitted where the distance to the limit is from near to far, rad, at three points at least. Supported: "
         "the lower end of its interval is at least exponent. Contradicted: the upper end is below, and the end is "

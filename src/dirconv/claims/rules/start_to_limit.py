@@ -9,6 +9,10 @@ RULE = Rule(
     tables=("path", "limit"),
     statistic="angle between the direction at ℒ = ℓ(0) and at the end, rad",
     threshold="near",
+    symbol="Angle",
+    relation="at most",
+    other="far",
+    finds=("the direction at ℒ = ℓ(0) is close to its limit", "the direction at ℒ = ℓ(0) is far from its limit"),
     judged="Supported: it is at most near rad. Contradicted: it is at least far. Neither before τ has grown by tau.",
 )
 

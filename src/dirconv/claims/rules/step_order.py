@@ -13,6 +13,13 @@ RULE = Rule(
     tables=("path", "descents"),
     statistic="order p of the distance to the flow at equal τ, ∝ η^p",
     threshold="least",
+    symbol="Order",
+    relation="between",
+    other="most",
+    finds=(
+        "gradient descent comes to the flow's direction at first order",
+        "gradient descent does not come to the flow's direction at first order",
+    ),
     judged=(
         "The order is fitted over the step sizes of gradient descent on ln ℒ with fraction η λ/2 at most stable, at "
         "the largest τ that is at most tau and that all of them have passed. Distances below resolution, the error of "

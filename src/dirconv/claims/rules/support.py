@@ -17,6 +17,10 @@ RULE = Rule(
     tables=("kkt",),
     statistic="largest share of multipliers on examples that have none at the end, or the other way, late in τ",
     threshold="settled",
+    symbol="Share",
+    relation="at most",
+    other="changing",
+    finds=("the set of examples with multipliers settles", "the set of examples with multipliers goes on changing"),
     judged=(
         "Compared with the last snapshot, over the last decades of τ. Supported, once τ has grown by tau: the share is "
         "at most settled at every snapshot. Contradicted, once τ has grown by slow_tau: over the last decades the "

@@ -3,7 +3,7 @@
 A surface is a function on a grid, compared by its direction: the angle between two such vectors, in radians.
 """
 
-from dirconv.claims import Evidence, Outcome, decided
+from dirconv.claims import Evidence, Outcome, decided, failing
 from dirconv.claims.rules import Rule, too_short
 from dirconv.options import configurable
 
@@ -12,6 +12,13 @@ RULE = Rule(
     tables=("path", "surfaces"),
     statistic="angle between the surface at ℒ = ℓ(0) and at the end, rad",
     threshold="turned",
+    symbol="Angle",
+    relation="at least",
+    other="same",
+    finds=(
+        "the prediction surface goes on changing after ℒ = ℓ(0), and away from the kernel's",
+        "the prediction surface stays what it was, or the kernel's",
+    ),
     judged=(
         "Supported: the surface has turned by at least turned since ℒ < ℓ(0) was reached, and at the end it is at "
         "least far from the maximum-margin predictor of the neural tangent kernel. Contradicted: either is below same. "
@@ -31,7 +38,11 @@ class Thresholds:
 def judge(evidence: Evidence, thresholds: Thresholds) -> Outcome:
     end = evidence.tables["surfaces"].iloc[-1]
     turned, far = float(end["to_start"]), float(end["to_kernel"])
-    moved_away = turned >= thresholds.turned and far >= thresholds.far
+    needed = {
+        f"turned by at least {thresholds.turned:g} rad": turned >= thresholds.turned,
+        f"at least {thresholds.far:g} rad from the kernel's predictor": far >= thresholds.far,
+    }
     reason = f"{far:.2g} rad from the kernel's predictor at the end"
     short = too_short(float(end["tau"]), thresholds.tau)
-    return decided(moved_away, min(turned, far) < thresholds.same, reason, turned, unless=short)
+    same = min(turned, far) < thresholds.same
+    return decided(all(needed.values()), same, reason, turned, unless=short, unmet=failing(needed))

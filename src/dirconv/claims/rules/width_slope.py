@@ -13,6 +13,9 @@ RULE = Rule(
     tables=("start", "limit"),
     statistic="slope of ln(flow time to ℒ < ℓ(0)) against ln(width)",
     threshold="slope",
+    symbol="Slope",
+    relation="below",
+    finds=("wider networks reach ℒ < ℓ(0) sooner", "wider networks reach ℒ < ℓ(0) no sooner"),
     judged=(
         "Supported: the slope's interval lies below slope. Contradicted: it lies above. Neither where a width never "
         "arrives."
