@@ -1,7 +1,7 @@
 """Tables of claims in Markdown pages: what is claimed, what the audits of several studies measured, and the verdicts.
 
 A block of a page stands between the lines `<!-- claims:NAME -->` and `<!-- /claims:NAME -->`. NAME is a part of the
-registry: target, claim, measurement, verdict and figure of each of its claims; or `measured`: the paper's own
+registry: claim with target, measurement, verdict and figure of each of its claims; or `measured`: the paper's own
 statements alone, in three columns, with one study for each verdict.
 """
 
@@ -59,14 +59,14 @@ def table(claims: dict[str, registry.Claim], audits: list[dict[str, Any]], block
         shown = 1 if block == MEASURED else len(studies)
         cells = [title, measured(claim, studies), verdicts(name, studies, folder, shown)]
         if block != MEASURED:
-            checks = ", ".join(f"`claim_{check}`" for check in registry.checks(claims, name))
-            cells[0] += f"; checks: {checks}" if checks else ""
-            cells = [f"`claim_{name}`", *cells, f"`{claim.figure}`"]
+            targets = [f"`claim_{each}`" for each in (name, *registry.checks(claims, name))]
+            cells[0] += "<br>" + "<br>check: ".join(targets)
+            cells.append(f"`{claim.figure}`")
         rows.append(cells)
     if block == MEASURED:
         head, heading = ["the paper says", "we measured", "verdict"], []
     else:
-        head, heading = ["target", "claim", "we measured", "verdict", "figure"], [f"**{registry.PARTS[part]}**", ""]
+        head, heading = ["claim, target", "we measured", "verdict", "figure"], [f"**{registry.PARTS[part]}**", ""]
     return "\n".join([*heading, *(" | ".join(cells) for cells in [head, ["---"] * len(head), *rows])])
 
 

@@ -81,7 +81,7 @@ def test_a_study_that_went_further_is_measured_and_stands_first_whatever_its_ver
 
 
 def test_the_tables_of_parts_link_every_study():
-    assert re.findall(r"\[(\w+)\]\(", row([audit("near", 1.0), audit("far", 20.0)], block="paper")[3]) == [
+    assert re.findall(r"\[(\w+)\]\(", row([audit("near", 1.0), audit("far", 20.0)], block="paper")[2]) == [
         "far",
         "near",
     ]
