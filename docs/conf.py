@@ -24,6 +24,7 @@ smartquotes = False  # options begin with two hyphens
 myst_heading_anchors = 4
 os.environ.setdefault("DIRCONV_AUDIT", str(reference.ROOT / "results" / "theorems" / "audit.json"))
 nb_execution_mode = "cache"  # executed where they have changed since the last build
+nb_execution_cache_path = str(reference.DOCS / "_build" / "notebooks")
 nb_execution_timeout = 600  # seconds, a cell
 nb_execution_raise_on_error = True
 autodoc_member_order = "bysource"

@@ -16,8 +16,6 @@ from dirconv.claims import registry
 from dirconv.errors import UserError
 from dirconv.report import _words
 
-NUMERICS = 1
-GOES_THROUGH = ()
 MEASURED = "measured"
 BLOCKS = (MEASURED, *registry.PARTS)
 SIGNS = {"above": ">", "at least": "≥", "at most": "≤", "below": "<", "between": "≥"}
