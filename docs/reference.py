@@ -49,7 +49,7 @@ ROOMS = {  # of the API: what is shown of each, from top to bottom (docs/design.
 
 
 def write(source: Path) -> None:
-    """Write all pages below `source`/reference; one that has not changed is left alone."""
+    """Write all pages below `source`/reference and remove others; one that has not changed is left alone."""
     folder = source / FOLDER
     pages = {
         "configuration.md": configured(json.loads((ROOT / "workflow/schemas/study.schema.json").read_text("utf-8"))),
@@ -60,6 +60,9 @@ def write(source: Path) -> None:
         **{target: moved((ROOT / page).read_text("utf-8"), page, FOLDER) for page, target in COPIES.items()},
     }
     folder.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        if path.name not in pages:
+            path.unlink()
     for name, text in pages.items():
         path = folder / name
         if not path.exists() or path.read_text("utf-8") != text:

@@ -47,4 +47,4 @@ def test_the_claim_is_supported_and_its_figure_drawn(extended):
 
 def test_the_split_is_balanced(extended):
     manifest = json.loads((extended / "results/stripes/data/stripes/manifest.json").read_text())
-    assert manifest["data"]["counts"]["train"] == {"horizontal": 20, "vertical": 20}
+    assert manifest["counts"]["train"] == {"horizontal": 20, "vertical": 20}
