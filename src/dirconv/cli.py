@@ -30,7 +30,7 @@ STAGES = {  # what each does, and its arguments in the order of its module's `ru
     "claim": ("judge a claim", "claim registry measures members out"),
     "figure": ("draw a figure (PNG, PDF, CSV)", "figure measures members out"),
     "schema": ("write the JSON schema of study files", "out"),
-    "claims": ("write the tables of claims in a README from the registry", "registry readme"),
+    "claims": ("write the tables of claims into Markdown pages", "registry results pages"),
 }
 REQUIRED_PATH = {"type": Path, "required": True, "metavar": "PATH"}
 ARGUMENTS: dict[str, dict[str, Any]] = {  # those that are no required path
@@ -44,6 +44,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {  # those that are no required path
     "claim": {"required": True},
     "figure": {"required": True},
     "members": {"nargs": "+", "help": "folders below --measures, e.g. alexnet/seed0"},
+    "results": {**REQUIRED_PATH, "help": "folder of the studies' results: every audit in it is shown"},
+    "pages": {
+        "nargs": "+",
+        "type": Path,
+        "help": "pages with lines <!-- claims:NAME --> and <!-- /claims:NAME -->",
+    },
 }
 
 CALIBRATE = """\
@@ -67,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, text: str, arguments: str = "", description: str = "") -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=description or text)
         for argument in arguments.split():
-            positional = argument == "members"
+            positional = argument in ("members", "pages")
             added.add_argument(argument if positional else f"--{argument}", **ARGUMENTS.get(argument, REQUIRED_PATH))
         return added
 

@@ -38,9 +38,7 @@ for argument in sys.argv[1:]:
         stop(f"{argument}: unknown claim in the study {STUDY.file.study}{did_you_mean(argument, known)}")
 
 # Where images lie travels in the environment and not in a rule's parameters: a moved folder must not train again.
-os.environ[places.VARIABLE] = json.dumps(
-    {name: places.of(STUDY.specifications.data(name)) for name in STUDY.file.data}
-)
+os.environ[places.VARIABLE] = json.dumps({name: places.of(STUDY.specifications.data(name)) for name in STUDY.file.data})
 
 # cuBLAS is deterministic only with a workspace of fixed size; read where a job starts
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

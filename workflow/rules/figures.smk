@@ -9,14 +9,14 @@ rule figure:
             labels={"figure": "{name}", "study": STUDY.file.study},
         ),
         others=outputs("figure", name="{name}")[1:],
-    params:
-        versions=versions("figure"),
-        measures=f"{RESULTS}/measures",
-        members=lambda w: STUDY.figures[w.name],
     log:
         f"{LOGS}/figure-{{name}}.log",
     conda:
         "../../environment.yml"
+    params:
+        versions=versions("figure"),
+        measures=f"{RESULTS}/measures",
+        members=lambda w: STUDY.figures[w.name],
     shell:
         "dirconv figure --figure {wildcards.name:q} --measures {params.measures:q} --out {output.png:q} {params.members:q}"
         " 2> >(tee {log:q} >&2)"

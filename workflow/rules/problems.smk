@@ -6,13 +6,13 @@ for name in STUDY.file.problems:
             f"problem_{name}"
         output:
             outputs("problem", name=name),
-        params:
-            spec=STUDY.job("problem", name).json,
-            versions=STUDY.job("problem", name).versions,
-            out=subpath(output[0], ancestor=2),
         log:
             f"{LOGS}/problem-{name}.log",
         conda:
             "../../environment.yml"
+        params:
+            spec=STUDY.job("problem", name).json,
+            versions=STUDY.job("problem", name).versions,
+            out=subpath(output[0], ancestor=2),
         shell:
             "dirconv problem --spec {params.spec:q} --out {params.out:q} 2> >(tee {log:q} >&2)"

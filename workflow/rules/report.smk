@@ -8,16 +8,16 @@ rule audit:
         json=f"{RESULTS}/audit.json",
         md=f"{RESULTS}/audit.md",
         html=report(f"{RESULTS}/audit.html", caption="../report/audit.rst", category="Audit"),
+    log:
+        f"{LOGS}/audit.log",
+    conda:
+        "../../environment.yml"
     params:
         study=STUDY_FILE,
         overrides=json.dumps({key: value for key, value in OVERRIDES.items() if key != "images"}),
         title=STUDY.file.title,
         # numbers that have moved mark artifacts as stale without making them again, so the page depends on the versions
         versions=[STUDY.job("audit").versions, *(json.dumps(numerics.raised(STUDY.versions(m))) for m in STUDY.shown)],
-    log:
-        f"{LOGS}/audit.log",
-    conda:
-        "../../environment.yml"
     shell:
         "dirconv audit --study {params.study:q} --set {params.overrides:q} 2> >(tee {log:q} >&2)"
 

@@ -1,14 +1,14 @@
 rule homogeneity:
     output:
         outputs("homogeneity", name="{name}"),
-    params:
-        spec=spec("homogeneity"),
-        versions=versions("homogeneity"),
-        out=subpath(output[0], parent=True),
     log:
         f"{LOGS}/homogeneity-{{name}}.log",
     conda:
         "../../environment.yml"
+    params:
+        spec=spec("homogeneity"),
+        versions=versions("homogeneity"),
+        out=subpath(output[0], parent=True),
     shell:
         "dirconv homogeneity --spec {params.spec:q} --out {params.out:q} 2> >(tee {log:q} >&2)"
 
@@ -18,6 +18,13 @@ rule train:
         unpack(inputs("train")),
     output:
         outputs("train", name="{name}", seed="{seed}"),
+    log:
+        f"{LOGS}/train-{{name}}-seed{{seed}}.log",
+    conda:
+        "../../environment.yml"
+    threads: STUDY.file.threads
+    resources:
+        gpu=lambda w: int(STUDY.file.device != "cpu"),
     params:
         spec=spec("train"),
         versions=versions("train"),
@@ -25,13 +32,6 @@ rule train:
         check=subpath(input.check, parent=True),
         out=subpath(output[0], parent=True),
         checkpoints=f"{RESULTS}/checkpoints",
-    log:
-        f"{LOGS}/train-{{name}}-seed{{seed}}.log",
-    threads: STUDY.file.threads
-    resources:
-        gpu=lambda w: int(STUDY.file.device != "cpu"),
-    conda:
-        "../../environment.yml"
     shell:
         "dirconv train --spec {params.spec:q} --split {params.split:q} --check {params.check:q} --out {params.out:q}"
         " --checkpoints {params.checkpoints:q} --log {log:q}"
@@ -42,6 +42,13 @@ rule flow:
         unpack(inputs("flow")),
     output:
         outputs("flow", name="{name}", seed="{seed}"),
+    log:
+        f"{LOGS}/flow-{{name}}-seed{{seed}}.log",
+    conda:
+        "../../environment.yml"
+    threads: STUDY.file.threads
+    resources:
+        gpu=lambda w: int(STUDY.file.device != "cpu"),
     params:
         spec=spec("flow"),
         versions=versions("flow"),
@@ -49,13 +56,6 @@ rule flow:
         start=subpath(input.start, parent=True),
         out=subpath(output[0], parent=True),
         checkpoints=f"{RESULTS}/checkpoints",
-    log:
-        f"{LOGS}/flow-{{name}}-seed{{seed}}.log",
-    threads: STUDY.file.threads
-    resources:
-        gpu=lambda w: int(STUDY.file.device != "cpu"),
-    conda:
-        "../../environment.yml"
     shell:
         "dirconv flow --spec {params.spec:q} --split {params.split:q} --start {params.start:q} --out {params.out:q}"
         " --checkpoints {params.checkpoints:q} --log {log:q}"

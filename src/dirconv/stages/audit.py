@@ -196,7 +196,7 @@ def check(audit_file: Path) -> list[str]:
     Verifies the checksum of every piece of evidence, judges every claim again from the measures, and the trajectories
     whose answer is known, with the thresholds that the registry of the audit's project has now.
     """
-    audit = _read(audit_file)
+    audit = read(audit_file)
     try:
         project = _project(audit_file, audit)
         claims = registry.load(project / audit["registry"])
@@ -214,12 +214,12 @@ def check(audit_file: Path) -> list[str]:
     return differences
 
 
-def _read(audit_file: Path) -> dict[str, Any]:
+def read(audit_file: Path) -> dict[str, Any]:
     """The audit in a file; UserError for a folder, or a record of another kind."""
     if Path(audit_file).is_dir():
         raise UserError(f"{audit_file}: a folder; name the {AUDIT} in it")
     audit = artifacts.read_json(audit_file)
-    if missing := [key for key in ("study", "registry", "results", "claims") if key not in audit]:
+    if missing := [key for key in ("study", "registry", "results", "runs", "problems", "claims") if key not in audit]:
         raise UserError(f"{audit_file}: a record, but no audit (it has no {missing[0]!r}); name a study's {AUDIT}")
     return audit
 
@@ -281,7 +281,7 @@ def _close(first: float | None, second: float | None) -> bool:
 
 def expectations(audit_file: Path) -> list[str]:
     """A line for each claim whose verdict is not in its `must_be`: a failed control, a contradicted theorem."""
-    audit = _read(audit_file)
+    audit = read(audit_file)
     return [
         f"{claim['id']}: {claim['verdict']}, must be {' or '.join(claim['must_be'])} ({claim['reason']})"
         for claim in audit["claims"]

@@ -39,6 +39,7 @@ DIRECT = {
     name_of(requirement) for requirement in [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
 }
 EXTRAS = {name_of(each) for extra in PROJECT["project"]["optional-dependencies"].values() for each in extra}
+EXTRAS |= {name_of(each) for each in PROJECT["dependency-groups"]["docs"]}  # not in conda's environment either
 
 
 def test_lock_and_constraints_pin_the_same_versions():
