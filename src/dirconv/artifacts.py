@@ -7,6 +7,7 @@ written last, so a folder with a manifest is whole. A single record (JSON) carri
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import math
@@ -45,6 +46,8 @@ def atomic(path: Path) -> Iterator[Path]:
     path, temporary, remedy = Path(path), None, "make the folder writable or choose another"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 16}{glob.escape(path.suffix)}"):
+            left.unlink(missing_ok=True)  # by a process that was killed
         name = path.parent / f".{path.name}.{secrets.token_hex(8)}{path.suffix}"
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         temporary, remedy = name, "free some space or choose another"
@@ -93,9 +96,14 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write a record with its own checksum; floats that JSON cannot hold become null."""
+    write_text(path, as_text(record))
+
+
+def as_text(record: Mapping[str, Any]) -> str:
+    """A record as `write_json` writes it, byte for byte."""
     content = finite({key: value for key, value in record.items() if key != CHECKSUM})
     text = json.dumps({**content, CHECKSUM: digest(content)}, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    return text + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
