@@ -66,11 +66,11 @@ class Said:
 
 
 def trials(
-    options: argparse.Namespace, part: str, count: int, one: Callable[[int, random.Random], End]
+    options: argparse.Namespace, part: str, count: int, one: Callable[[int, random.Random], End | list[End]]
 ) -> list[dict[str, Any]]:
     """Rows of `count` trials; each is recorded in --work when it has ended, and not run again.
 
-    one: a trial, of its number and a generator that is seeded by --seed and the number.
+    one: a trial, or a few at once, of its number and a generator that is seeded by --seed and the number.
     """
     path = options.work / f"{part}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,12 +78,16 @@ def trials(
     known = {row["trial"] for row in rows if row["seed"] == options.seed}
     for number in range(count):
         if number not in known:
-            end = one(number, random.Random(f"{options.seed} {part} {number}"))
-            row = {"trial": number, "seed": options.seed, "commit": commit(), **dataclasses.asdict(end)}
+            ends = one(number, random.Random(f"{options.seed} {part} {number}"))
+            made = [
+                {"trial": number, "seed": options.seed, "commit": commit(), **dataclasses.asdict(end)}
+                for end in (ends if isinstance(ends, list) else [ends])
+            ]
             with open(path, "a", encoding="utf-8") as file:
-                print(json.dumps(row, ensure_ascii=False), file=file)
-            print(f"{part} {number}: {end.kind}: {end.outcome} {end.seen[:200]}", flush=True)
-            rows.append(row)
+                file.write("".join(f"{json.dumps(row)}\n" for row in made))
+            for row in made:
+                print(f"{part} {number}: {row['kind']}: {row['outcome']} {row['seen'][:200]!r}", flush=True)
+            rows += made
     return [row for row in rows if row["seed"] == options.seed and row["trial"] < count]
 
 
@@ -173,16 +177,16 @@ def _follow(study: Study) -> None:
         measure.run(spec.flow(name, seed), split, starts / member, RESULTS / "runs" / member, measures)
     # how often the rules are wrong depends on the registry alone: the scores of a committed study
     artifacts.write_json(RESULTS / "calibration.json", artifacts.read_json(ROOT / "results/theorems/calibration.json"))
-    judge(study)
+    judge(study, *study.claims)
     for name, members in study.figures.items():
         figure.run(name, RESULTS / "measures", members, FIGURES / f"{name}.png")
     audit.run(CONFIG, "{}")
 
 
-def judge(study: Study) -> None:
-    """Every claim of a study, in its project's folder."""
+def judge(study: Study, *names: str) -> None:
+    """Claims of a study, in its project's folder."""
     registry, measures = Path(study.file.registry), RESULTS / "measures"
-    for name in study.claims:
+    for name in names:
         claim.run(name, registry, measures, study.evidence(name), RESULTS / "claims" / f"{name}.json")
 
 

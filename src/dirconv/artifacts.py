@@ -65,6 +65,8 @@ def _reading(path: Path, kind: str, *damages: type[Exception]) -> Iterator[None]
     """A UserError for a file that is missing, cannot be read, or is not of its kind: reading it raises a damage."""
     if Path(path).is_dir():
         raise UserError(f"{path}: a folder; name a file")
+    if Path(path).exists() and not Path(path).is_file():  # reading a pipe or a device may never end
+        raise UserError(f"{path}: no regular file; name one")
     try:
         yield
     except FileNotFoundError as error:

@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
         if "spec" in values:
             from dirconv.study import specifications
 
-            values["spec"] = specifications.read(options.spec)
+            values["spec"] = specifications.read(options.spec, options.command)
         stage.run(*values.values())
     elif options.command == "resolve":
         from dirconv.study import job, validate

@@ -95,7 +95,7 @@ def _other(path: Path, study_file: Path) -> dict[str, str]:
 def _overrides(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError('--set: not JSON; write for instance \'{"device": "cuda"}\'') from error
     if not isinstance(values, dict):
         raise UserError('--set: expected a JSON object, for instance \'{"device": "cuda"}\'')
