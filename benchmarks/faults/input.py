@@ -6,6 +6,7 @@ Wanted: exit code 0, or 2 and one line; no traceback, no hang, bounded memory, n
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import random
@@ -46,6 +47,8 @@ def warm(whole: Path) -> None:
         for name in modules(package):
             importlib.import_module(f"dirconv.{package}.{name}")
     validate.load(whole / CONFIG, {"registry": str(whole / "config/claims.yaml")})
+    gc.collect()
+    gc.freeze()  # what a fork shares stays shared
 
 
 def cases(surface: Callable[..., Case], count: int, number: int, folder: Path, whole: Path) -> list[End]:

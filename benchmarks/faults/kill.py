@@ -44,7 +44,7 @@ from dirconv.errors import UserError
 from dirconv.study import validate
 
 JOBS = ("train", "flow", "measure", "figure")
-COUNT, WORKFLOWS = 50, 6
+COUNT, WORKFLOWS = 50, 3
 FIGURE, RUN = "alignment", "alexnet/seed0"
 TARGET = "claim_risk_to_zero"
 MISSING = 1200.0  # seconds after which Snakemake hangs
