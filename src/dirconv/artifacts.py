@@ -7,6 +7,7 @@ written last, so a folder with a manifest is whole. A single record (JSON) carri
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import json
@@ -141,11 +142,15 @@ def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Write NumPy arrays as safetensors."""
     import numpy as np
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     with atomic(path) as temporary:
         mode = temporary.stat().st_mode
-        save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, temporary)
+        try:
+            save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, temporary)
+        except SafetensorError as error:  # the disk is full, say
+            raise OSError(errno.EIO, str(error)) from error
         with contextlib.suppress(OSError):  # some file systems know no modes
             os.chmod(temporary, stat.S_IMODE(mode))  # safetensors writes a fresh file, readable by its owner only
 

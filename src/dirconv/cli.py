@@ -166,3 +166,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `dirconv … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # of a log, say: the disk is full, or a limit is reached
+        where = f"{error.filename}: " if error.filename else ""
+        what = f"{where}{error.strerror or error}; free some space, or name files that can be read and written"
+        print(f"dirconv: error: {' '.join(what.split())}", file=sys.stderr)
+        return 2
