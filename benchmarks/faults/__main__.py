@@ -7,10 +7,11 @@
     disk      no room, no permission, a limit reached while writing: a clear line, nothing half-written?
     input     nonsense as configuration, registry, archives, arguments: one line, no hang, bounded memory?
     numbers   losses that are not finite, dead networks, data that cannot be classified: a reason that is typed?
-    table     the table in docs/trust.md, from the record
+    table     no trials: benchmarks/faults.json and the table in docs/trust.md from the trials so far
 
-Trials are recorded in --work one by one: a part that is interrupted goes on by the same command. A part that is whole
-writes its section of benchmarks/faults.json. All parts work on the smallest study of the tests, which is run once.
+Trials are recorded in --work one by one: a part that is interrupted goes on by the same command. All parts work on a
+small study that is run once. Three words for what must not be: `lost` (a number, or a file taken for whole), `unnamed`
+(nothing said, or more than a line), `traceback` (or more memory than 3 GiB), `hang`.
 """
 
 from __future__ import annotations
@@ -18,17 +19,16 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import sys
 from pathlib import Path
 
-from benchmarks.faults import table
+from benchmarks.faults import common, table
 from dirconv.provenance import machine, now, versions
 
 PARTS = ("forgery", "kill", "disk", "input", "numbers")
 
 
 def main() -> None:
-    """The parts that are named, or all, and the table."""
+    """The parts that are named, or all; then record and table."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -41,19 +41,21 @@ def main() -> None:
     options.work = options.work.resolve()
     for name in options.parts or PARTS:
         if name != "table":
-            found = importlib.import_module(f"benchmarks.faults.{name}").run(options)
-            write(name, {"seed": options.seed, **found})
-    table.write()
+            importlib.import_module(f"benchmarks.faults.{name}").run(options)
+    write(options)
 
 
-def write(name: str, found: dict) -> None:
-    """The section of a part that is whole."""
+def write(options: argparse.Namespace) -> None:
+    """The record, its sections made anew where --work has trials, and the table."""
     record = json.loads(table.RECORD.read_text(encoding="utf-8")) if table.RECORD.exists() else {}
-    provenance = {"created": now(), "machine": machine(), "versions": versions()}
-    record[name] = {"command": f"python -m benchmarks.faults {name}", **provenance, **found}
-    record = {part: record[part] for part in PARTS if part in record}
+    for name in PARTS:
+        part = importlib.import_module(f"benchmarks.faults.{name}")
+        if found := common.section(options, name, part.COUNT):
+            command = f"python -m benchmarks.faults {name} --seed {options.seed}"
+            record[name] = {"command": command, "created": now(), "machine": machine(), "versions": versions(), **found}
+    record = {name: record[name] for name in PARTS if name in record}
     table.RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"{name}: written to {table.RECORD}", file=sys.stderr)
+    table.write()
 
 
 if __name__ == "__main__":

@@ -67,8 +67,8 @@ class Said:
 
 def trials(
     options: argparse.Namespace, part: str, count: int, one: Callable[[int, random.Random], End | list[End]]
-) -> list[dict[str, Any]]:
-    """Rows of `count` trials; each is recorded in --work when it has ended, and not run again.
+) -> None:
+    """Run `count` trials; each is recorded in --work when it has ended, and not run again.
 
     one: a trial, or a few at once, of its number and a generator that is seeded by --seed and the number.
     """
@@ -87,12 +87,17 @@ def trials(
                 file.write("".join(f"{json.dumps(row)}\n" for row in made))
             for row in made:
                 print(f"{part} {number}: {row['kind']}: {row['outcome']} {row['seen'][:200]!r}", flush=True)
-            rows += made
-    return [row for row in rows if row["seed"] == options.seed and row["trial"] < count]
 
 
-def section(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the record keeps of trials: numbers by kind of fault, the commits, and every trial that was not good."""
+def section(options: argparse.Namespace, part: str, asked: int) -> dict[str, Any] | None:
+    """What the record keeps of a part's trials so far: numbers by kind of fault, and every trial that was not good.
+
+    None where --work has none. asked: how many trials the part has.
+    """
+    path = options.work / f"{part}.jsonl"
+    if not path.exists():
+        return None
+    rows = [row for row in map(json.loads, path.read_text().splitlines()) if row["seed"] == options.seed]
     kinds: dict[str, dict[str, int]] = {}
     for row in rows:
         counts = kinds.setdefault(row["kind"], dict.fromkeys(("trials", *BAD), 0))
@@ -100,6 +105,9 @@ def section(rows: list[dict[str, Any]]) -> dict[str, Any]:
         if row["outcome"] != GOOD:
             counts[row["outcome"]] += 1
     return {
+        "seed": options.seed,
+        "asked": asked,
+        "trials": len(rows),
         "commits": sorted({row["commit"] or "" for row in rows}),
         "kinds": dict(sorted(kinds.items())),
         "not_good": [row for row in rows if row["outcome"] != GOOD],

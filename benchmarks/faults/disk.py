@@ -13,9 +13,8 @@ import resource
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from benchmarks.faults.common import GOOD, End, finished, said, section, trials
+from benchmarks.faults.common import GOOD, End, finished, said, trials
 from benchmarks.faults.kill import JOBS, different, job
 from dirconv import artifacts
 from dirconv.errors import UserError
@@ -25,7 +24,7 @@ COUNT = 24
 ROOM = "size=256m"
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
+def run(options: argparse.Namespace) -> None:
     """Every stage with every fault, twice, with room for a random share of what is to be written."""
     os.environ["DIRCONV_CHECKPOINT_SECONDS"] = "0"
 
@@ -41,7 +40,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         finally:
             subprocess.run(["umount", folder], check=True)
 
-    return section(trials(options, "disk", COUNT, one))
+    trials(options, "disk", COUNT, one)
 
 
 def tried(stage: str, fault: str, whole: Path, folder: Path, share: float) -> End:

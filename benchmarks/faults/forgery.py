@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.faults.common import CONFIG, FIGURES, GOOD, RESULTS, ROOT, End, fresh, judge, section, trials
+from benchmarks.faults.common import CONFIG, FIGURES, GOOD, RESULTS, ROOT, End, fresh, judge, trials
 from dirconv import artifacts
 from dirconv.claims import calibration, registry
 from dirconv.errors import UserError
@@ -45,14 +45,13 @@ KINDS = {  # files that are committed of a study
 SECONDS = 600
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
+def run(options: argparse.Namespace) -> None:
     """All trials, in a copy of the finished study."""
     with contextlib.chdir(fresh(options, "forgery")), remembered():
         audit.run(CONFIG, "{}")
         if before := audit.check(AUDIT):
             raise SystemExit("\n".join(before))
         named = [(name, forge) for name, forge in FORGERIES.items()]
-        count = ALTERED + len(named)
 
         def one(number: int, draw: random.Random) -> End:
             if number < ALTERED:
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             name, forge = named[number - ALTERED]
             return forged(name, forge)
 
-        return section(trials(options, "forgery", count, one))
+        trials(options, "forgery", COUNT, one)
 
 
 @contextlib.contextmanager
@@ -410,3 +409,4 @@ FORGERIES: dict[str, Callable[[Study], str]] = {
         )
     },
 }
+COUNT = ALTERED + len(FORGERIES)

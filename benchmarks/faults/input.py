@@ -19,18 +19,18 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from benchmarks.faults.common import CONFIG, GOOD, End, finished, said, section, trials
+from benchmarks.faults.common import CONFIG, GOOD, End, finished, said, trials
 from benchmarks.faults.surfaces import SURFACES, Case
 from dirconv.options import modules
 from dirconv.study import validate
 
-CASES = 2000
-GROUP = 50  # cases that one trial makes, so that a part goes on where it was
+COUNT = 2000
+GROUP = 50  # cases that are made and recorded together
 SECONDS = 240.0
 ROOM = 3 * 2**30  # bytes of address space that a case may take beyond what is there
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
+def run(options: argparse.Namespace) -> None:
     """All cases, the surfaces in turn, a group a trial."""
     whole = finished(options)
     warm(whole)
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     def one(number: int, draw: random.Random) -> list[End]:
         return cases(SURFACES[number % len(SURFACES)], GROUP, draw.getrandbits(64), options.work / "input", whole)
 
-    return section(trials(options, "input", CASES // GROUP, one))
+    trials(options, "input", COUNT // GROUP, one)
 
 
 def warm(whole: Path) -> None:

@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -35,7 +34,6 @@ from benchmarks.faults.common import (
     environment,
     finished,
     said,
-    section,
     started,
     trials,
 )
@@ -50,7 +48,7 @@ TARGET = "claim_risk_to_zero"
 MISSING = 1200.0  # seconds after which Snakemake hangs
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
+def run(options: argparse.Namespace) -> None:
     """Fifty trials: the jobs in turn, and then Snakemake."""
     os.environ["DIRCONV_CHECKPOINT_SECONDS"] = "0"
 
@@ -60,7 +58,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             return killed_job(JOBS[number % len(JOBS)], finished(options), folder, draw.random())
         return killed_workflow(folder, draw.random())
 
-    return section(trials(options, "kill", COUNT, one))
+    trials(options, "kill", COUNT, one)
 
 
 def job(stage: str, whole: Path, folder: Path) -> tuple[Callable[[], int], Path, list[str]]:
