@@ -31,7 +31,7 @@ from dirconv.study.resolve import Study
 ROOT = Path(__file__).parents[2]
 GOOD = "good"
 BAD = ("lost", "unnamed", "traceback", "hang")  # what a trial may end with besides
-LIMIT = 900.0  # seconds after which a command hangs; the machine may be shared
+LIMIT = 120.0  # seconds of CPU after which a command hangs, and of waiting ten times that: the machine may be shared
 MEMORY = 3.0  # GiB that a command may hold: torch itself takes a third of it
 
 
@@ -229,14 +229,14 @@ def started(call: Callable[[], int | None], folder: Path, out: Any, error: Any) 
 
 
 def said(call: Callable[[], int | None], folder: Path, limit: float = LIMIT) -> Said:
-    """What a call answers in a process of its own."""
+    """What a call answers in a process of its own. limit: see `LIMIT`."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
-        child, end = started(call, folder, out, error), time.monotonic() + limit
+        child, end = started(call, folder, out, error), time.monotonic() + 10 * limit
         while True:
             ended, status, used = os.wait4(child, os.WNOHANG)
             if ended:
                 break
-            if time.monotonic() > end:
+            if time.monotonic() > end or cpu_seconds(child) > limit:
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
                 return Said(None, "", "", 0.0)
@@ -246,6 +246,12 @@ def said(call: Callable[[], int | None], folder: Path, limit: float = LIMIT) -> 
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
         return Said(os.waitstatus_to_exitcode(status), *texts, used.ru_maxrss / 2**20)
+
+
+def cpu_seconds(process: int) -> float:
+    """The CPU time that a process has used, or has had until it ended."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def dirconv(*words: str) -> Callable[[], int]:

@@ -30,6 +30,7 @@ from benchmarks.faults.common import (
     STUDY,
     End,
     Said,
+    cpu_seconds,
     dirconv,
     environment,
     finished,
@@ -94,8 +95,7 @@ def stopped(call: Callable[[], int], folder: Path, after: float) -> float | None
             ended, _, used = os.wait4(child, os.WNOHANG)
             if ended:
                 return used.ru_utime + used.ru_stime
-            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-            if (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") >= after:
+            if cpu_seconds(child) >= after:
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
                 return None
