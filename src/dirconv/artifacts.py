@@ -7,6 +7,8 @@ written last, so a folder with a manifest is whole. A single record (JSON) carri
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import hashlib
 import json
 import math
@@ -45,6 +47,8 @@ def atomic(path: Path) -> Iterator[Path]:
     path, temporary, remedy = Path(path), None, "make the folder writable or choose another"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 16}{glob.escape(path.suffix)}"):
+            left.unlink(missing_ok=True)  # by a process that was killed
         name = path.parent / f".{path.name}.{secrets.token_hex(8)}{path.suffix}"
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         temporary, remedy = name, "free some space or choose another"
@@ -62,6 +66,8 @@ def _reading(path: Path, kind: str, *damages: type[Exception]) -> Iterator[None]
     """A UserError for a file that is missing, cannot be read, or is not of its kind: reading it raises a damage."""
     if Path(path).is_dir():
         raise UserError(f"{path}: a folder; name a file")
+    if Path(path).exists() and not Path(path).is_file():  # reading a pipe or a device may never end
+        raise UserError(f"{path}: no regular file; name one")
     try:
         yield
     except FileNotFoundError as error:
@@ -93,9 +99,14 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write a record with its own checksum; floats that JSON cannot hold become null."""
+    write_text(path, as_text(record))
+
+
+def as_text(record: Mapping[str, Any]) -> str:
+    """A record as `write_json` writes it, byte for byte."""
     content = finite({key: value for key, value in record.items() if key != CHECKSUM})
     text = json.dumps({**content, CHECKSUM: digest(content)}, indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    return text + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -131,11 +142,15 @@ def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Write NumPy arrays as safetensors."""
     import numpy as np
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     with atomic(path) as temporary:
         mode = temporary.stat().st_mode
-        save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, temporary)
+        try:
+            save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, temporary)
+        except SafetensorError as error:  # the disk is full, say
+            raise OSError(errno.EIO, str(error)) from error
         with contextlib.suppress(OSError):  # some file systems know no modes
             os.chmod(temporary, stat.S_IMODE(mode))  # safetensors writes a fresh file, readable by its owner only
 

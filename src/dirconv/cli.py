@@ -116,7 +116,7 @@ def _run(options: argparse.Namespace) -> int:
         if "spec" in values:
             from dirconv.study import specifications
 
-            values["spec"] = specifications.read(options.spec)
+            values["spec"] = specifications.read(options.spec, options.command)
         stage.run(*values.values())
     elif options.command == "resolve":
         from dirconv.study import job, validate
@@ -172,3 +172,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `dirconv … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # of a log, say: the disk is full, or a limit is reached
+        where = f"{error.filename}: " if error.filename else ""
+        what = f"{where}{error.strerror or error}; free some space, or name files that can be read and written"
+        print(f"dirconv: error: {' '.join(what.split())}", file=sys.stderr)
+        return 2

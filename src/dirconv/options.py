@@ -23,6 +23,7 @@ from typing import Any, Literal, TypeVar
 from dirconv.errors import UserError
 
 T = TypeVar("T")
+LARGEST, DEEPEST, MOST, BITS = 2**23, 50, 100_000, 64  # of a YAML file: bytes, nesting, values, of a whole number
 
 
 @typing.dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -103,6 +104,8 @@ def parse(kind: type[T], value: Any, where: str) -> T:
     try:
         # JSON mode: strict about leaves (no "6" for 6), yet a mapping is accepted for a dataclass
         return _adapter(kind).validate_json(json.dumps(_plain(value), default=_number_or_text))
+    except RecursionError as error:
+        raise UserError(f"{where}: nested too deep; write it flatter") from error
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"] if not (isinstance(part, str) and "[" in part)]
@@ -158,17 +161,28 @@ def _fields_at(kind: type, path: list[str]) -> list[str]:
 
 
 def load_yaml(path: Path) -> Any:
-    """A YAML file's content; UserError where it cannot be read, is not YAML, or holds a key twice in one mapping."""
+    """A YAML file's content; UserError where it cannot be read, is not YAML, or holds a key twice in one mapping.
+
+    Refused as well is what would fill memory or end the process: a file, a depth or a number that is too large, and
+    aliases that stand for more than `MOST` values.
+    """
     import yaml
 
     kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml: ten times faster
     try:
-        loader = kind(Path(path).read_bytes())  # bytes: YAML is UTF-8 or says otherwise, whatever the locale
+        with open(path, "rb") as file:
+            content = file.read(LARGEST + 1)  # bytes: YAML is UTF-8 or says otherwise, whatever the locale
+        if len(content) > LARGEST:
+            raise UserError(f"{path}: larger than {LARGEST >> 20} MiB; name a study file or a registry")
+        _refuse_depth(yaml.parse(content, Loader=kind), path)
+        loader = kind(content)
         node = loader.get_single_node()
         if node is None:
             return None
         _refuse_keys_given_twice(loader, node, path)
-        return loader.construct_document(node)
+        value = loader.construct_document(node)
+        _refuse_excess(value, path)
+        return value
     except FileNotFoundError as error:
         raise UserError(f"{path}: not found; name an existing file") from error
     except OSError as error:
@@ -176,6 +190,34 @@ def load_yaml(path: Path) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         line = " ".join(str(error).split())
         raise UserError(f"{path}: not valid YAML ({line})") from error
+
+
+def _refuse_depth(events: Iterable[Any], path: Path) -> None:
+    """UserError where collections are nested too deep: libyaml follows them by recursion, until the process ends."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1
+            raise UserError(f"{path}: line {line}: nested more than {DEEPEST} deep; write it flatter")
+
+
+def _refuse_excess(value: Any, path: Path) -> None:
+    """UserError for more values than any study has, an alias counted as what it stands for, and for huge numbers."""
+    count, waiting = 0, [value]
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if count > MOST:
+            raise UserError(f"{path}: more than {MOST} values, aliases counted as what they stand for; leave some out")
+        if isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list | tuple | set):
+            waiting += value
+        elif isinstance(value, int) and value.bit_length() > BITS:
+            raise UserError(f"{path}: a whole number of more than {BITS} bits; write a smaller one")
 
 
 def _refuse_keys_given_twice(loader: Any, node: Any, path: Path) -> None:

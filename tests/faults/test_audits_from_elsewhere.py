@@ -23,6 +23,7 @@ def project(tmp_path, monkeypatch):
     text = "control_biased_network:" + entry.partition("\n\n")[0] + "\n"
     (tmp_path / "project" / "config" / "claims.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(audit.calibrate, "scores", lambda claims: {"claims": list(claims)})
+    monkeypatch.setattr(audit, "_of_study", lambda audit, project: [])  # its files: tests/faults/test_forgery.py
     artifacts.write_json(
         tmp_path / "project" / "results" / "a" / "audit.json",
         {**AUDIT, "calibration": {"claims": ["control_biased_network"]}},

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import math
 import os
 import shlex
 import statistics
@@ -16,7 +16,7 @@ from dirconv.claims import registry
 from dirconv.errors import UserError
 from dirconv.figures import Source
 from dirconv.provenance import now, versions
-from dirconv.stages import calibrate
+from dirconv.stages import _audited, calibrate
 from dirconv.stages import claim as claim_stage
 from dirconv.study.resolve import Study
 from dirconv.study.validate import load
@@ -24,7 +24,6 @@ from dirconv.study.validate import load
 AUDIT = "audit.json"
 DEFAULT = Path("config/digits.yaml")  # the study that needs no --configfile
 FROM_ENTRY = ("part", "checks_claim", "title", "source", "statement", "assumptions", "expected", "must_be")
-RELATIVE = 1e-9  # to which a recomputed statistic must agree: another machine's libm may differ in the last digits
 
 
 def run(study_file: Path, overrides: str) -> None:
@@ -41,13 +40,12 @@ def run(study_file: Path, overrides: str) -> None:
         for member, manifest in manifests.items()
         if numerics.moved(manifest["made_by"]["numerics"], study.versions(member))
     }
-    solved = {member: manifest for member, manifest in manifests.items() if member in study.solved}
-    for member, manifest in solved.items():  # Snakemake does not know how a clone's artifacts came about
-        today = artifacts.finite(study.job("problem", study.solved[member][0]).spec["problem"])
-        if manifest["specification"]["problem"] != today:
+    for member, manifest in manifests.items():  # Snakemake does not know how a clone's artifacts came about
+        if member in study.solved and not study.asks_for(member, manifest["specification"]):
             raise UserError(
                 f"{folders[member]}: made with other options than {study_file} has now; delete it to run again"
             )
+    tables = _tables(manifests, stale)
     trained = {member: manifest for member, manifest in manifests.items() if "trajectory" in manifest}
     first = next(iter(trained.values()), {}).get("trajectory") or next(iter(manifests.values()))
     audit = {
@@ -56,21 +54,22 @@ def run(study_file: Path, overrides: str) -> None:
         "created": now(),
         "version": versions()["dirconv"],
         **{key: first["made_by"][key] for key in ("machine", "versions")},
-        "data": {manifest["specification"]["run"]: manifest["data"] for manifest in trained.values()},
+        "data": tables["data"],
         "results": study.results,
         "registry": study.file.registry,
         "configuration": str(study_file),
+        "overrides": {key: value for key, value in _overrides(overrides).items() if key != "images"},
         "command": _command(study, study_file),
         "see_also": [_other(Path(path), study_file) for path in study.file.see_also],
-        "runs": {member: _run(manifest, member in stale) for member, manifest in trained.items()},
-        "problems": _problems(solved, stale),
+        "runs": tables["runs"],
+        "problems": tables["problems"],
         "calibration": artifacts.read_json(results / "calibration.json")["scores"],
         "claims": [_claim(study, name, manifests, stale, study_file) for name in study.claims],
     }
-    artifacts.write_json(results / "audit.json", audit)
-    audit = artifacts.read_json(results / "audit.json")
+    audit = artifacts.finite(audit)
     artifacts.write_text(results / "audit.md", report.markdown(audit, results))
     artifacts.write_text(results / "audit.html", report.html(audit))
+    artifacts.write_json(results / AUDIT, {**audit, "files": _audited.checksums(study)})
 
 
 def _command(study: Study, study_file: Path, target: str = "") -> str:
@@ -97,11 +96,22 @@ def _other(path: Path, study_file: Path) -> dict[str, str]:
 def _overrides(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError('--set: not JSON; write for instance \'{"device": "cuda"}\'') from error
     if not isinstance(values, dict):
         raise UserError('--set: expected a JSON object, for instance \'{"device": "cuda"}\'')
     return values
+
+
+def _tables(manifests: dict[str, dict[str, Any]], stale: set[str]) -> dict[str, Any]:
+    """What the page says of data, runs and problems, from the manifests of their measures."""
+    trained = {member: manifest for member, manifest in manifests.items() if "trajectory" in manifest}
+    solved = {member: manifest for member, manifest in manifests.items() if "problem" in manifest["specification"]}
+    return {
+        "data": {manifest["specification"]["run"]: manifest["data"] for manifest in trained.values()},
+        "runs": {member: _run(manifest, member in stale) for member, manifest in trained.items()},
+        "problems": _problems(solved, stale),
+    }
 
 
 def _run(manifest: dict[str, Any], stale: bool) -> dict[str, Any]:
@@ -152,15 +162,8 @@ def _claim(
         "id": name,
         **{key: entry[key] for key in FROM_ENTRY},
         **{key: verdict[key] for key in ("verdict", "agrees", "reason", "statistic")},
-        "unmet": verdict.get("unmet", ""),  # verdicts of earlier versions do not say
-        "finds": list(rule.finds),
+        **_asked(verdict),
         "judged": rule.judged,
-        "against": {  # how the statistic is written, and what it has to be
-            "symbol": rule.symbol,
-            "relation": rule.relation,
-            "bound": rule.origin + thresholds[rule.threshold],
-            "other": rule.origin + thresholds[rule.other] if rule.other else None,
-        },
         "thresholds": thresholds,
         "networks": _networks(
             study, [manifests[m] for m in study.inputs(name) if rule.across or m in verdict["seeds"]]
@@ -171,6 +174,21 @@ def _claim(
         "seeds": verdict["seeds"],
         "stale": sorted(stale & set(study.evidence(name))),
         "evidence": verdict["evidence"],
+    }
+
+
+def _asked(verdict: dict[str, Any]) -> dict[str, Any]:
+    """What a verdict's rule finds, in words, how its statistic is written and what it has to be, and what is not met."""
+    rule, thresholds = registry.rule(verdict["entry"]["rule"]).RULE, verdict["entry"]["thresholds"]
+    return {
+        "unmet": verdict.get("unmet", ""),  # verdicts of earlier versions do not say
+        "finds": list(rule.finds),
+        "against": {
+            "symbol": rule.symbol,
+            "relation": rule.relation,
+            "bound": rule.origin + thresholds[rule.threshold],
+            "other": rule.origin + thresholds[rule.other] if rule.other else None,
+        },
     }
 
 
@@ -193,16 +211,20 @@ def _networks(study: Study, manifests: list[dict[str, Any]]) -> dict[str, dict[s
 def check(audit_file: Path) -> list[str]:
     """What differs between an audit and what its artifacts say now; empty if nothing does.
 
-    Verifies the checksum of every piece of evidence, judges every claim again from the measures, and the trajectories
-    whose answer is known, with the thresholds that the registry of the audit's project has now.
+    Verifies the checksum of every file that the audit answers for, that each run's measures are its own, judges every
+    claim again from them with the thresholds that the registry of the audit's project has now, draws the figures'
+    tables again, and scores the rules on the trajectories whose answer is known.
     """
     audit = read(audit_file)
     try:
         project = _project(audit_file, audit)
         claims = registry.load(project / audit["registry"])
         differences = []
+        if Path(audit_file).read_bytes() != artifacts.as_text(audit).encode():
+            differences.append(f"{audit_file}: not as it was written; restore it")
         if audit.get("calibration") != calibrate.scores(claims):
             differences.append(f"calibration: with the thresholds in {audit['registry']} the rules score otherwise")
+        differences += _of_study(audit, project)
         for audited in audit["claims"]:
             found = _differences(audited, claims, audit["registry"], project)
             differences += [f"{audited['id']}: {line}" for line in found]
@@ -212,6 +234,57 @@ def check(audit_file: Path) -> list[str]:
             f"{audit_file}: not an audit as this version writes it ({what}); check it with its own"
         ) from error
     return differences
+
+
+def _of_study(audit: dict[str, Any], project: Path) -> Iterator[str]:
+    """What differs between an audit and its study: claims, the runs that they read, files, rows of runs."""
+    configuration, registry_file = project / audit["configuration"], str(project / audit["registry"])
+    try:
+        study = load(configuration, {**audit.get("overrides", {}), "registry": registry_file})
+        if study.results != audit["results"]:
+            yield f"results: {configuration} has {study.results}, the audit {audit['results']}"
+        if [claim["id"] for claim in audit["claims"]] != list(study.claims):
+            yield f"claims: not those that {configuration} asks for ({', '.join(study.claims)})"
+        below = {key: str(project / getattr(study.file, key)) for key in ("results", "figures_folder")}
+        study = dataclasses.replace(study, file=dataclasses.replace(study.file, **below))
+        yield from _audited.differences(audit, study, project)
+        for audited in audit["claims"]:
+            if audited["id"] in study.claims:
+                yield from (f"{audited['id']}: {line}" for line in _of_record(audited, study, audit["results"]))
+        folders = {member: Path(study.results) / "measures" / member for member in study.shown}
+        manifests = {member: artifacts.read_manifest(folder, verify=False) for member, folder in folders.items()}
+        for key, rows in artifacts.finite(_tables(manifests, set())).items():
+            if _settled(rows) != _settled(audit[key]):
+                yield f"{key}: not what the manifests of the measures say"
+    except UserError as error:  # missing or broken; where it is evidence, that is named as well
+        yield str(error)
+
+
+def _settled(rows: dict[str, Any]) -> dict[str, Any]:
+    """Runs or problems without what may change after the audit: whether they are stale."""
+    return {name: {key: value for key, value in row.items() if key != "stale"} for name, row in rows.items()}
+
+
+def _of_record(audited: dict[str, Any], study: Study, results: str) -> Iterator[str]:
+    """What differs between a claim in an audit, the record of its verdict, and the study's claim.
+
+    results: the study's folder of results, as the audit's paths have it.
+    """
+    name = audited["id"]
+    record, entry = Path(study.outputs("claim", name)[0]), registry.entry(study.claims[name])
+    verdict = artifacts.read_json(record)
+    asked = artifacts.finite(_asked(verdict))
+    said = {**{key: verdict["entry"][key] for key in (*FROM_ENTRY, "thresholds")}, **verdict, **asked}
+    for key in (*FROM_ENTRY, "reason", "statistic", "thresholds", "seeds", "evidence", *asked):
+        if audited[key] != said[key]:
+            yield f"{key} is not as in {record}"
+    for key in ("expected", "must_be"):
+        if audited[key] != entry[key]:
+            yield f"{key} in {study.file.registry} is not that of the audit"
+    read = {Path(item["path"]).parent for item in audited["evidence"]}
+    needed = {Path(results, "measures", member) for member in study.evidence(name)}
+    for folder in sorted(needed ^ read):
+        yield f"{folder}: {'not among the evidence' if folder in needed else 'evidence that the study does not name'}"
 
 
 def read(audit_file: Path) -> dict[str, Any]:
@@ -269,14 +342,15 @@ def _differences(
         yield "agreement with the expectation is not as the audit says"
     for key in ("value", "low", "high"):
         now_is, was = again["statistic"][key], audited["statistic"][key]
-        if not _close(now_is, was):
+        if not _audited.close(now_is, was):
             yield f"statistic's {key} is {now_is}, the audit says {was}"
+    if not _audited.close(*(_of_seeds(judged) for judged in (artifacts.finite(again), audited))):
+        yield "seeds are not judged as the audit says"
 
 
-def _close(first: float | None, second: float | None) -> bool:
-    if first is None or second is None:
-        return first is second
-    return math.isclose(first, second, rel_tol=RELATIVE, abs_tol=1e-12)
+def _of_seeds(judged: dict[str, Any]) -> dict[str, Any]:
+    """Verdict and statistic by seed; reasons are in words, which may be put better one day."""
+    return {key: {**outcome, "reason": ""} for key, outcome in judged["seeds"].items()}
 
 
 def expectations(audit_file: Path) -> list[str]:

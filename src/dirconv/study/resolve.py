@@ -89,14 +89,22 @@ class Study:
         Snakemake cannot tell: it knows the parameters of jobs that it ran itself, not those of a clone's artifacts.
         """
         measures = Path(self.results) / "measures" / member
-        job = self.chain(member)[-1]
-        if not (measures / MANIFEST).exists() or Path(job.inputs["trajectory"]).exists():
+        trajectory = self.chain(member)[-1].inputs["trajectory"]
+        if not (measures / MANIFEST).exists() or Path(trajectory).exists():
             return False
-        if not _same(read_manifest(measures, verify=False)["specification"], finite(job.spec)):
+        if not self.asks_for(member, read_manifest(measures, verify=False)["specification"]):
             raise UserError(
                 f"{measures}: measured with other options than {self.where} has now; delete it to run again"
             )
         return True
+
+    def asks_for(self, member: str, specification: dict[str, Any]) -> bool:
+        """Whether a folder below measures/ with this specification in its manifest is the study's of that name."""
+        today = finite(self.chain(member)[-1].spec)
+        if member in self.solved:
+            name, seed = self.solved[member]
+            return specification == {**specification, "run": name, "seed": seed, "problem": today["problem"]}
+        return _same(specification, today)
 
     def chain(self, member: str) -> list[Job]:
         """The jobs that a folder below measures/ comes from, the first first."""
@@ -148,8 +156,10 @@ def _seeds(entries: Mapping[str, Run | Problem]) -> dict[str, tuple[str, int]]:
 
 def _same(recorded: dict[str, Any], today: dict[str, Any]) -> bool:
     """Whether measures are of what is asked for today, be it from another copy of CIFAR-10, which their page names."""
-    theirs, ours = recorded["data"], today["data"]
+    if "data" not in today:  # a check of homogeneity
+        return recorded == today
+    theirs, ours = recorded.get("data", {}), today["data"]
     copied = (theirs.get("variant") or "").startswith("CIFAR-10") and ours["source"] == "cifar10"
-    if copied and theirs["source"] == "folder":
+    if copied and theirs.get("source") == "folder":
         theirs, ours = ({k: v for k, v in of.items() if k not in ("source", "variant")} for of in (theirs, ours))
     return {**recorded, "data": theirs} == {**today, "data": ours}

@@ -112,3 +112,20 @@ def test_git_changes_no_bytes_whatever_core_autocrlf_says():
     """Checksums are of bytes; a line end that git rewrites would fail them."""
     lines = (ROOT / ".gitattributes").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == ["* -text"]
+
+
+def test_every_pinned_package_is_listed_with_its_licence():
+    """docs/licences.md is made by benchmarks/licences.py."""
+    rows = re.findall(r"^\| (\S+) \| (\S+) \| (?:yes)? ?\| (.+) \|$", (ROOT / "docs" / "licences.md").read_text(), re.M)
+    listed = {name_of(name): version for name, version, _ in rows if name not in ("package", "---")}
+    assert listed == CONSTRAINTS
+    assert {name_of(name) for name, _, licence in rows if licence.startswith("not ")}.isdisjoint(
+        DIRECT - {"hypothesis"}
+    )
+
+
+def test_no_system_is_promised_on_which_the_package_cannot_be_imported():
+    """fcntl is there on POSIX systems only."""
+    assert "import fcntl" in (ROOT / "src" / "dirconv" / "stages" / "_lock.py").read_text()
+    systems = [each for each in PROJECT["project"]["classifiers"] if each.startswith("Operating System")]
+    assert systems == ["Operating System :: POSIX"]
