@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import shlex
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from dirconv.claims import registry
 from dirconv.errors import UserError
 from dirconv.figures import Source
 from dirconv.provenance import now, versions
-from dirconv.stages import _audited, calibrate
+from dirconv.stages import _audited, _rows, calibrate
 from dirconv.stages import claim as claim_stage
 from dirconv.study.resolve import Study
 from dirconv.study.validate import load
@@ -45,7 +44,7 @@ def run(study_file: Path, overrides: str) -> None:
             raise UserError(
                 f"{folders[member]}: made with other options than {study_file} has now; delete it to run again"
             )
-    tables = _tables(manifests, stale)
+    tables = _rows.tables(manifests, stale)
     trained = {member: manifest for member, manifest in manifests.items() if "trajectory" in manifest}
     first = next(iter(trained.values()), {}).get("trajectory") or next(iter(manifests.values()))
     audit = {
@@ -103,53 +102,6 @@ def _overrides(text: str) -> dict[str, Any]:
     return values
 
 
-def _tables(manifests: dict[str, dict[str, Any]], stale: set[str]) -> dict[str, Any]:
-    """What the page says of data, runs and problems, from the manifests of their measures."""
-    trained = {member: manifest for member, manifest in manifests.items() if "trajectory" in manifest}
-    solved = {member: manifest for member, manifest in manifests.items() if "problem" in manifest["specification"]}
-    return {
-        "data": {manifest["specification"]["run"]: manifest["data"] for manifest in trained.values()},
-        "runs": {member: _run(manifest, member in stale) for member, manifest in trained.items()},
-        "problems": _problems(solved, stale),
-    }
-
-
-def _run(manifest: dict[str, Any], stale: bool) -> dict[str, Any]:
-    spec = manifest["specification"]
-    return {
-        **{key: spec[key] for key in ("model", "degree", "loss", "seed")},
-        "method": spec["flow"],
-        **{key: manifest[key] for key in ("stop", "summary")},
-        **{key: manifest["trajectory"]["made_by"][key] for key in ("machine", "created")},
-        "stale": stale,
-    }
-
-
-def _problems(manifests: dict[str, dict[str, Any]], stale: set[str]) -> dict[str, dict[str, Any]]:
-    """A row a problem: the medians over its seeds."""
-    rows: dict[str, dict[str, Any]] = {}
-    for run in dict.fromkeys(manifest["specification"]["run"] for manifest in manifests.values()):
-        seeds = {member: m for member, m in manifests.items() if m["specification"]["run"] == run}
-        first = next(iter(seeds.values()))
-        rows[run] = {
-            **{key: first["specification"][key] for key in ("problem", "degree", "loss")},
-            "data": first["data"],
-            **{key: first["made_by"][key] for key in ("machine", "created")},
-            "seeds": [manifest["specification"]["seed"] for manifest in seeds.values()],
-            "stops": [manifest["stop"] for manifest in seeds.values()],
-            "stale": not stale.isdisjoint(seeds),
-            "median": {
-                key: _median([manifest["summary"][key] for manifest in seeds.values()]) for key in first["summary"]
-            },
-        }
-    return rows
-
-
-def _median(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None
-
-
 def _claim(
     study: Study, name: str, manifests: dict[str, dict[str, Any]], stale: set[str], study_file: Path
 ) -> dict[str, Any]:
@@ -178,7 +130,7 @@ def _claim(
 
 
 def _asked(verdict: dict[str, Any]) -> dict[str, Any]:
-    """What a verdict's rule finds, in words, how its statistic is written and what it has to be, and what is not met."""
+    """What a verdict's rule finds, in words, how its statistic is written, what it has to be, and what is not met."""
     rule, thresholds = registry.rule(verdict["entry"]["rule"]).RULE, verdict["entry"]["thresholds"]
     return {
         "unmet": verdict.get("unmet", ""),  # verdicts of earlier versions do not say
@@ -253,7 +205,7 @@ def _of_study(audit: dict[str, Any], project: Path) -> Iterator[str]:
                 yield from (f"{audited['id']}: {line}" for line in _of_record(audited, study, audit["results"]))
         folders = {member: Path(study.results) / "measures" / member for member in study.shown}
         manifests = {member: artifacts.read_manifest(folder, verify=False) for member, folder in folders.items()}
-        for key, rows in artifacts.finite(_tables(manifests, set())).items():
+        for key, rows in artifacts.finite(_rows.tables(manifests, set())).items():
             if _settled(rows) != _settled(audit[key]):
                 yield f"{key}: not what the manifests of the measures say"
     except UserError as error:  # missing or broken; where it is evidence, that is named as well
