@@ -12,7 +12,14 @@ from dirconv.errors import UserError
 from dirconv.stages import audit
 
 ROOT = Path(__file__).parents[2]
-AUDIT = {"study": "a", "registry": "config/claims.yaml", "results": "results/a", "claims": []}
+AUDIT = {
+    "study": "a",
+    "registry": "config/claims.yaml",
+    "results": "results/a",
+    "runs": {},
+    "problems": {},
+    "claims": [],
+}
 
 
 @pytest.fixture

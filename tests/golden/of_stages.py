@@ -17,6 +17,7 @@ from maps import convolutional, digits
 from of_measures import columns
 
 from dirconv import artifacts
+from dirconv.study import validate
 
 # float64, so that nothing but torch's draw of the initial weights, in float32, differs between CPUs
 STUDY = {
@@ -138,7 +139,7 @@ def _ran(root: Path) -> dict[str, Numbers]:
 
 
 def _judged(root: Path, study: Path, registry: Path, results: Path) -> dict[str, Numbers]:
-    """Claims, a figure and the audit."""
+    """Claims, figures and the audit."""
     measures = results / "measures"
     found: dict[str, Numbers] = {"claim": {}}
     for claim, members in (("degree", ["alexnet/homogeneity"]), ("circles", ["hat/seed0"])):
@@ -153,6 +154,10 @@ def _judged(root: Path, study: Path, registry: Path, results: Path) -> dict[str,
     shown = pd.read_csv(figure.with_suffix(".csv"))
     found["figure"] = {"rows": float(len(shown)), "mean": float(shown["value"].mean())}
     found["figure"]["written"] = [suffix for suffix in (".png", ".pdf") if figure.with_suffix(suffix).stat().st_size]
+    resolved = validate.load(study)
+    for name in sorted(set(resolved.figures) - {"path_length"}):  # the audit answers for all of them
+        picture = Path(resolved.outputs("figure", name)[0]).with_suffix("")
+        adapt.run("figure", "--measures", measures, "--out", picture, "--figure", name, *resolved.figures[name])
     artifacts.write_json(results / "calibration.json", {"scores": {}})
     adapt.run("audit", "--study", study)
     audit = artifacts.read_json(results / "audit.json")
